@@ -1,0 +1,406 @@
+"""Data from outside, checked strictly: nothing is guessed, and what is wrong is named by its path.
+
+A cattrs converter as it comes turns None into "None", "false" into True and 1.9 into 1. These refuse.
+"""
+
+import enum
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import attrs
+import orjson
+from cattrs import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ClassValidationError,
+    Converter,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+    IterableValidationNote,
+    StructureHandlerNotFoundError,
+)
+from cattrs.gen import make_dict_unstructure_fn, override
+
+from .secrets import Secret
+
+T = TypeVar("T")
+
+_TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+
+
+class InvalidValue(ValueError):
+    """Data does not have the expected shape. `fields` maps the path of each bad value to what is wrong with it."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{path}: {text}" if path else text for path, text in fields.items()))
+        self.fields = dict(fields)
+
+
+def from_json(value: Any, kind: type[T], *, refuse_unknown: bool = False) -> T:
+    """*value*, as it came out of JSON or TOML, as *kind*. Keys that *kind* does not have are ignored unless told.
+
+    Raises: InvalidValue.
+    """
+    return _structure(_STRICT_JSON if refuse_unknown else _JSON, value, kind)
+
+
+def from_settings(value: Any, kind: type[T], secret: Callable[[Any], Secret]) -> T:
+    """*value* of a configuration file as *kind*; *secret* makes a `Secret` of whatever stands where one is wanted.
+
+    Raises: InvalidValue, and what *secret* raises, as part of it.
+    """
+    converter = _strict_converter(refuse_unknown=True)
+    converter.register_structure_hook(Secret, lambda found, _: secret(found))
+    return _structure(converter, value, kind)
+
+
+def checker(kind: Any) -> Callable[[Any, Any], Any]:
+    """What checks one value for *kind* as `from_json` does, ready to be called many times with the value and *kind*."""
+    return _STRICT_JSON.get_structure_hook(kind)
+
+
+def problems_of(error: Exception, path: str) -> dict[str, str]:
+    """What a `checker` that raised *error* for the value at *path* found, as `InvalidValue.fields`."""
+    return dict(_flatten(error, path))
+
+
+def from_text(value: str | Sequence[str], kind: type[T]) -> T:
+    """Text of a query or a command line as *kind*; several texts, or one that is JSON, for a *kind* of many parts.
+
+    Raises: InvalidValue.
+    """
+    return _structure(_TEXT, value, kind)
+
+
+def to_json(value: Any, *, raw: bool = False) -> Any:
+    """A model as plain dicts, lists and values that `dumps` takes. The vendor's own answer is left out unless *raw*.
+
+    Datetimes are taken to UTC.
+    """
+    return (_WITH_RAW if raw else _WITHOUT_RAW).unstructure(value)
+
+
+def dumps(value: Any) -> bytes:
+    """Plain data, such as `to_json` gives, as JSON; datetimes as RFC 3339, those in UTC with `Z`."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+def loads(data: bytes | str) -> Any:
+    """JSON as plain data. Raises: ValueError."""
+    return orjson.loads(data)
+
+
+def nearest(name: str, names: typing.Iterable[str]) -> str:
+    """A hint for a misspelt *name*, starting with a blank; empty when nothing is near."""
+    found = get_close_matches(name, list(names), n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def _structure(converter: Converter, value: Any, kind: type[T]) -> T:
+    try:
+        return converter.structure(value, kind)
+    except BaseValidationError as error:
+        raise InvalidValue(dict(_flatten(error, ""))) from error
+    except (ValueError, TypeError, KeyError, StructureHandlerNotFoundError) as error:
+        raise InvalidValue({"": _say(error)}) from error
+
+
+def _flatten(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(error, ForbiddenExtraKeysError):
+        names = [field.name for field in attrs.fields(error.cl)]
+        for extra in sorted(map(str, error.extra_fields)):
+            yield _join(path, extra), f"is not known here{nearest(extra, names)}"
+    elif isinstance(error, ClassValidationError):
+        with_notes, without = error.group_exceptions()
+        for child, note in with_notes:
+            yield from _flatten(child, _join(path, note.name))
+        for child in without:
+            yield from _flatten(child, path)
+    elif isinstance(error, IterableValidationError):
+        with_indexes, without = error.group_exceptions()
+        for child, index in with_indexes:
+            yield from _flatten(child, f"{path}[{index.index}]")
+        for child in without:
+            yield from _flatten(child, path)
+    elif isinstance(error, KeyError):
+        yield _join(path, str(error.args[0])) if not path.endswith(str(error.args[0])) else path, "is missing"
+    else:
+        yield path, _say(error)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _say(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _kind_of(value: Any) -> str:
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _exactly(kind: type[T], name: str) -> Callable[[Any, Any], T]:
+    def check(value: Any, _: Any) -> T:
+        if type(value) is not kind:
+            raise ValueError(f"must be {name}, not {_kind_of(value)}")
+        return value
+
+    return check
+
+
+def _whole(value: Any, _: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"must be a whole number, not {_kind_of(value)}")
+    if value.bit_length() > 63:  # more cannot be said in JSON as it is read and written here
+        raise ValueError("is out of range")
+    return value
+
+
+def _number(value: Any, _: Any) -> float:
+    if type(value) not in (int, float):
+        raise ValueError(f"must be a number, not {_kind_of(value)}")
+    if type(value) is int:
+        return float(_whole(value, int))
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return float(value)
+
+
+def _secret(value: Any, _: Any) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if type(value) is not str:
+        raise ValueError(f"must be text, not {_kind_of(value)}")
+    return Secret(value)
+
+
+def _datetime(value: Any, _: Any) -> datetime:
+    if isinstance(value, datetime):
+        moment = value
+    elif type(value) is str:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a time such as 2026-01-31T09:00:00Z") from None
+    else:
+        raise ValueError(f"must be a time such as 2026-01-31T09:00:00Z, not {_kind_of(value)}")
+    if moment.tzinfo is None:
+        raise ValueError("must say its zone, such as 2026-01-31T09:00:00Z or 2026-01-31T09:00:00+07:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+def _enumeration(value: Any, kind: Any) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(str(member.value) for member in kind)}") from None
+
+
+def _is_union(kind: Any) -> bool:
+    return typing.get_origin(kind) in (typing.Union, types.UnionType)
+
+
+def _is_sequence(kind: Any) -> bool:
+    origin = typing.get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, Sequence) and not issubclass(origin, str | bytes)
+
+
+def _is_mapping(kind: Any) -> bool:
+    origin = typing.get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _is_attrs(kind: Any) -> bool:
+    origin = typing.get_origin(kind) or kind
+    return isinstance(origin, type) and attrs.has(origin)
+
+
+def _union_hook(converter: Converter) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, kind: Any) -> Any:
+        members = typing.get_args(kind)
+        if value is None and type(None) in members:
+            return None
+        others = [member for member in members if member is not type(None)]
+        for index, member in enumerate(others):
+            try:
+                return converter.structure(value, member)
+            except (ValueError, TypeError, BaseValidationError):
+                if index == len(others) - 1:
+                    raise
+        raise ValueError("must be null")
+
+    return structure
+
+
+def _sequence_hook(converter: Converter) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, kind: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"must be a list, not {_kind_of(value)}")
+        member = (typing.get_args(kind) or (Any,))[0]
+        items: list[Any] = []
+        errors: list[Exception] = []
+        for index, item in enumerate(value):
+            try:
+                items.append(converter.structure(item, member))
+            except (ValueError, TypeError, BaseValidationError) as error:
+                note = IterableValidationNote(f"Structuring @ index {index}", index, member)
+                error.__notes__ = [*getattr(error, "__notes__", []), note]
+                errors.append(error)
+        if errors:
+            raise IterableValidationError("invalid items", errors, kind)
+        return items if (typing.get_origin(kind) or kind) is list else tuple(items)
+
+    return structure
+
+
+def _mapping_hook(converter: Converter) -> Callable[[Any, Any], Any]:
+    # As it comes, cattrs asks whatever it gets for `.items()`, and names a bad value by its index.
+    def structure(value: Any, kind: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"must be an object, not {_kind_of(value)}")
+        key_kind, member = typing.get_args(kind) or (Any, Any)
+        items: dict[Any, Any] = {}
+        errors: list[Exception] = []
+        for key, item in value.items():
+            try:
+                items[converter.structure(key, key_kind)] = converter.structure(item, member)
+            except (ValueError, TypeError, BaseValidationError) as error:
+                note = AttributeValidationNote(f"Structuring key {key}", str(key), member)
+                error.__notes__ = [*getattr(error, "__notes__", []), note]
+                errors.append(error)
+        if errors:
+            raise ClassValidationError("invalid items", errors, dict)
+        return items
+
+    return structure
+
+
+def _object_hook_factory(converter: Converter) -> Callable[[Any], Callable[[Any, Any], Any]]:
+    def factory(kind: Any) -> Callable[[Any, Any], Any]:
+        generated = converter.gen_structure_attrs_fromdict(kind)
+
+        def structure(value: Any, kind: Any) -> Any:
+            if isinstance(value, typing.get_origin(kind) or kind):
+                return value
+            if type(value) is not dict:
+                raise ValueError(f"must be an object, not {_kind_of(value)}")
+            return generated(value, kind)
+
+        return structure
+
+    return factory
+
+
+def _strict_converter(*, refuse_unknown: bool) -> Converter:
+    converter = Converter(forbid_extra_keys=refuse_unknown, detailed_validation=True)
+    hooks: dict[type, Callable[[Any, Any], Any]] = {
+        str: _exactly(str, "text"),
+        bool: _exactly(bool, "true or false"),
+        int: _whole,
+        float: _number,
+        Secret: _secret,
+        datetime: _datetime,
+        # Named one by one: cattrs asks for the nearest class first, and for a StrEnum `str` is nearer than `Enum`.
+        enum.StrEnum: _enumeration,
+        enum.IntEnum: _enumeration,
+        enum.Enum: _enumeration,
+    }
+    for kind, hook in hooks.items():
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook_func(_is_sequence, _sequence_hook(converter))
+    converter.register_structure_hook_func(_is_mapping, _mapping_hook(converter))
+    converter.register_structure_hook_func(_is_union, _union_hook(converter))
+    converter.register_structure_hook_factory(_is_attrs, _object_hook_factory(converter))
+    return converter
+
+
+def _text_converter() -> Converter:
+    converter = _strict_converter(refuse_unknown=True)
+
+    def one(value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError("is given more than once")
+        return value
+
+    def whole(value: Any, _: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", one(value)):
+            raise ValueError("must be a whole number")
+        return int(value)
+
+    def number(value: Any, _: Any) -> float:
+        if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", one(value)):
+            raise ValueError("must be a number")
+        return float(value)
+
+    def boolean(value: Any, _: Any) -> bool:
+        word = one(value).lower()
+        if word not in _TRUE | _FALSE:
+            raise ValueError("must be true or false")
+        return word in _TRUE
+
+    def several(value: Any, kind: Any) -> Any:
+        texts = [value] if isinstance(value, str) else list(value)
+        if len(texts) == 1 and texts[0].lstrip().startswith("["):
+            return _STRICT_JSON.structure(loads(texts[0]), kind)
+        member = (typing.get_args(kind) or (Any,))[0]
+        items = [converter.structure(text, member) for text in texts]
+        return items if (typing.get_origin(kind) or kind) is list else tuple(items)
+
+    def moment(value: Any, kind: Any) -> datetime:
+        # A `+` in a query that nobody encoded arrives as a blank, which would lose a zone such as +07:00.
+        return _datetime(re.sub(r" (?=\d\d:\d\d$)", "+", one(value)), kind)
+
+    hooks: dict[type, Callable[[Any, Any], Any]] = {
+        str: lambda value, _: one(value),
+        int: whole,
+        float: number,
+        bool: boolean,
+        datetime: moment,
+    }
+    for kind, hook in hooks.items():
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook_func(_is_sequence, several)
+    converter.register_structure_hook_func(
+        _is_attrs, lambda value, kind: _STRICT_JSON.structure(loads(one(value)), kind)
+    )
+    return converter
+
+
+def _plain_converter(*, raw: bool) -> Converter:
+    converter = Converter()
+    converter.register_unstructure_hook(Secret, Secret.reveal)
+    converter.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC) if value.tzinfo else value)
+    if not raw:
+
+        def without_raw(kind: Any) -> Callable[[Any], Any]:
+            origin = typing.get_origin(kind) or kind
+            hidden = {"raw": override(omit=True)} if any(f.name == "raw" for f in attrs.fields(origin)) else {}
+            return make_dict_unstructure_fn(kind, converter, **hidden)  # type: ignore[arg-type] # the overrides' names vary
+
+        converter.register_unstructure_hook_factory(_is_attrs, without_raw)
+    return converter
+
+
+_JSON = _strict_converter(refuse_unknown=False)
+_STRICT_JSON = _strict_converter(refuse_unknown=True)
+_TEXT = _text_converter()
+_WITH_RAW = _plain_converter(raw=True)
+_WITHOUT_RAW = _plain_converter(raw=False)

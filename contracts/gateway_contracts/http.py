@@ -1,0 +1,501 @@
+"""Help for vendors that speak HTTP: one session, authorisation, decoding, and every trouble as one of our errors.
+
+    async with HttpClient("https://pbx.example.vn", account=account, tokens=tokens) as http:
+        answer = await http.send("GET", "/v1/call")
+        rows = answer.parse(Rows)
+
+What a request does decides what may happen to it (`Effect`): a read may be sent again, anything else is sent once; only
+after a 401, which a vendor answers before it acts, does a request go out a second time, with a fresh token.
+"""
+
+import asyncio
+import copy
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any, Protocol, Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from .converters import InvalidValue, dumps, from_json, loads
+from .errors import (
+    Conflict,
+    DialState,
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    Origin,
+    OutcomeUnknown,
+    RateLimited,
+    VendorAuthFailed,
+    VendorProtocolError,
+    VendorRejected,
+    VendorTimeout,
+    VendorUnavailable,
+)
+from .plugin import Account
+
+T = TypeVar("T")
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+READ_ATTEMPTS = 3
+FIRST_BACKOFF_SECONDS = 0.1
+RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+
+Params = Sequence[tuple[str, str]]
+
+
+class Effect(StrEnum):
+    """What a request does at the vendor."""
+
+    READ = "read"
+    WRITE = "write"
+    RING = "ring"
+
+
+class NotSent(Exception):  # a fact about a request, turned into one of our errors before it leaves
+    """No byte of the request reached the vendor: no connection, name or certificate."""
+
+
+class SentAndLost(Exception):  # see above
+    """The request, or part of it, was sent, and no whole answer came back."""
+
+
+class Tokens(Protocol):
+    """Where the token of a request comes from. `TokenCache` is one."""
+
+    async def get(self) -> str:
+        """A token that should work."""
+
+    def refuse(self, token: str) -> None:
+        """The vendor answered 401 to *token*: do not give it out again."""
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What the vendor answered. `data` is its JSON, None where the body is empty or is not JSON."""
+
+    account: str
+    effect: Effect
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    data: Any = attrs.field(repr=False)
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    def parse(self, kind: type[T], data: Any = None) -> T:
+        """The answer's JSON, or *data* taken out of it, as *kind*.
+
+        Raises: VendorProtocolError, or OutcomeUnknown where the request was more than a read.
+        """
+        try:
+            return from_json(self.data if data is None else data, kind)
+        except InvalidValue as error:
+            raise self.nonsense(f"its answer does not fit its documents: {error}") from error
+
+    def nonsense(self, what: str) -> GatewayError:
+        """The error for an answer that is not what the vendor's documents say."""
+        if self.effect is Effect.READ:
+            return VendorProtocolError(f"The vendor answered {self.status} and {what}", account=self.account)
+        return _unknown(f"The vendor answered {self.status} and {what}", self.effect, Origin.VENDOR, self.account)
+
+
+Classify = Callable[[Answer], GatewayError | None]
+"""Which error an answer stands for, None for success; with `dial_state` where the documents say that nothing rang.
+
+An error that it gives is still judged by what the request did; one that it raises goes out as it is.
+"""
+
+
+async def _never_resend(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # aiohttp sends a GET, PUT or DELETE again by itself when a reused connection drops, and has no public switch
+    # against it (aio-libs/aiohttp#10790). It does so for two exceptions, so neither gets as far as that code.
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError as error:
+        raise NotSent(_network_words(error)) from error
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise SentAndLost("the connection dropped before the answer") from error
+
+
+class HttpClient:
+    """One session to one vendor, for as long as the context is open.
+
+    *tokens* gives the token that goes out as `Authorization: Bearer …`. *classify* reads the vendor's own errors out of
+    an answer; what it leaves to us is judged by status. A read is sent again after *retried_statuses*. Connections are
+    not limited: a click-to-call that waits for a minute must not starve the others.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        account: Account,
+        tokens: Tokens | None = None,
+        classify: Classify | None = None,
+        headers: Mapping[str, str] | None = None,
+        retried_statuses: Collection[int] = RETRIED_STATUSES,
+    ) -> None:
+        self.account = account
+        self.base_url = base_url.rstrip("/")
+        self._tokens = tokens
+        self._classify = classify
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._retried_statuses = frozenset(retried_statuses)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_never_resend,),
+            headers={"User-Agent": "telephony-gateway"},
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session itself, for what `send` does not cover (streams, sockets). It never sends anything twice."""
+        if self._session is None:
+            raise RuntimeError("use HttpClient with `async with`")
+        return self._session
+
+    async def send(
+        self,
+        verb: str,
+        path: str,
+        *,
+        params: Params = (),
+        json: Any = None,
+        effect: Effect = Effect.READ,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        authorized: bool = True,
+        refusals: Collection[int] = (),
+    ) -> Answer:
+        """Send a request and give the answer, if it is a success.
+
+        *path* starts with `/` and is encoded already (see `segment`). *timeout* is in seconds, by default the account's
+        `read`, or `dial` for what rings. With *authorized* off no token goes out and a 401 is not tried again.
+        *refusals* are the statuses that the vendor documents as "not done", beside 401.
+
+        Raises: what *classify* and the status stand for; VendorUnavailable, VendorTimeout; OutcomeUnknown when
+        something that is more than a read was sent and its answer is lost or makes no sense.
+        """
+        default = self.account.timeouts.dial if effect is Effect.RING else self.account.timeouts.read
+        deadline = time.monotonic() + (timeout or default)
+        tokens = self._tokens if authorized else None
+        try:
+            token = await tokens.get() if tokens else None
+            answer = await self._deliver(verb, path, params, json, effect, deadline, headers, token)
+            if answer.status == 401 and tokens and token:
+                tokens.refuse(token)
+                refused, token = token, await tokens.get()
+                if token != refused:
+                    answer = await self._deliver(verb, path, params, json, effect, deadline, headers, token)
+        except GatewayError as error:
+            # Whatever `tokens.get` raises came before the request, so nothing rang.
+            if effect is Effect.RING and error.dial_state is None:
+                error.dial_state = DialState.NOT_PLACED
+            raise
+        self._judge(answer, {401, *refusals})
+        return answer
+
+    async def authorization(self) -> dict[str, str]:
+        """The header that a request carries, for what `send` does not cover."""
+        return {"Authorization": f"Bearer {await self._tokens.get()}"} if self._tokens else {}
+
+    async def answer_of(self, response: aiohttp.ClientResponse, effect: Effect) -> Answer:
+        """*response* read to its end and decoded."""
+        body = await _read_at_most(response, MAX_ANSWER_BYTES)
+        try:
+            data = loads(body) if body.strip() else None
+        except ValueError:
+            data = None
+        return Answer(
+            account=self.account.name,
+            effect=effect,
+            status=response.status,
+            headers=response.headers,
+            body=body,
+            data=data,
+        )
+
+    def _judge(self, answer: Answer, refusals: Collection[int]) -> None:
+        error = self._classify(answer) if self._classify else None
+        error = error or error_for_status(answer)
+        if error is None:
+            if answer.data is None and answer.body.strip() not in (b"", b"null"):
+                raise answer.nonsense(f"its body is {answer.media_type or 'of no type'}, not JSON")
+            return
+        error.account = error.account or answer.account
+        if answer.effect is Effect.RING and error.dial_state is None:
+            if answer.status in refusals:
+                error.dial_state = DialState.NOT_PLACED
+            else:
+                raise _unknown(
+                    error.message, answer.effect, Origin.VENDOR, answer.account, error.vendor_code
+                ) from error
+        elif answer.effect is Effect.WRITE and answer.status >= 500 and answer.status not in refusals:
+            raise _unknown(error.message, answer.effect, Origin.VENDOR, answer.account, error.vendor_code) from error
+        raise error
+
+    async def _deliver(
+        self,
+        verb: str,
+        path: str,
+        params: Params,
+        json: Any,
+        effect: Effect,
+        deadline: float,
+        headers: Mapping[str, str] | None,
+        token: str | None,
+    ) -> Answer:
+        """Send once, or a few times what is a read, until *deadline*."""
+        account = self.account.name
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            last = effect is not Effect.READ or attempt == READ_ATTEMPTS
+            pause = FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311 # jitter
+            try:
+                answer = await self._exchange(verb, path, params, json, effect, deadline, headers, token)
+            except NotSent as error:
+                if last or time.monotonic() + pause >= deadline:
+                    state = DialState.NOT_PLACED if effect is Effect.RING else None
+                    raise VendorUnavailable(f"Nothing was sent: {error}", account=account, dial_state=state) from error
+            except TimeoutError as error:
+                if effect is not Effect.READ:
+                    raise _unknown("The vendor did not answer in time", effect, Origin.NETWORK, account) from error
+                raise VendorTimeout("The vendor did not answer in time", account=account) from error
+            except SentAndLost as error:
+                if effect is not Effect.READ:
+                    raise _unknown(f"The request was sent and {error}", effect, Origin.NETWORK, account) from error
+                if last or time.monotonic() + pause >= deadline:
+                    raise VendorUnavailable(f"The request was sent and {error}", account=account) from error
+            else:
+                pause = _retry_after(answer.headers) or pause
+                if last or answer.status not in self._retried_statuses or time.monotonic() + pause >= deadline:
+                    return answer
+            await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _exchange(
+        self,
+        verb: str,
+        path: str,
+        params: Params,
+        json: Any,
+        effect: Effect,
+        deadline: float,
+        headers: Mapping[str, str] | None,
+        token: str | None,
+    ) -> Answer:
+        url = URL(self.base_url + path, encoded=True)
+        sent_headers = {**self._headers, **(headers or {})}
+        if token is not None:
+            sent_headers["Authorization"] = f"Bearer {token}"
+        body = None
+        if json is not None:
+            sent_headers["Content-Type"] = "application/json"
+            body = dumps(json)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise NotSent("no time was left")
+        limits = aiohttp.ClientTimeout(total=left, connect=min(self.account.timeouts.connect, left))
+        try:
+            async with self.session.request(
+                verb,
+                url.update_query(list(params)) if params else url,
+                data=body,
+                headers=sent_headers,
+                timeout=limits,
+                allow_redirects=False,
+            ) as response:
+                return await self.answer_of(response, effect)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise NotSent("no connection in time") from error
+        except aiohttp.InvalidURL as error:
+            raise NotSent("the address is not valid") from error
+        except aiohttp.ClientError as error:
+            raise SentAndLost(f"the answer broke off ({type(error).__name__})") from error
+        except _TooLong:
+            text = f"The vendor's answer is larger than {MAX_ANSWER_BYTES} bytes"
+            if effect is Effect.READ:  # asking again would not help
+                raise VendorProtocolError(text, account=self.account.name) from None
+            raise _unknown(text, effect, Origin.VENDOR, self.account.name) from None
+
+
+class _TooLong(Exception):  # never leaves this module
+    pass
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > limit:
+            raise _TooLong
+    return bytes(content)
+
+
+def segment(name: str, value: str) -> str:
+    """*value* as one encoded part of a path. *name* is the argument it came from.
+
+    Raises: InvalidRequest for what would change the path (empty, `.`, `..`) or cannot be an id.
+    """
+    if not value.strip() or value in {".", ".."} or len(value) > 512 or not value.isprintable():
+        raise InvalidRequest(f"{name} is not an id", fields={name: "is not an id"})
+    return quote(value, safe="")
+
+
+def error_for_status(answer: Answer, message: str | None = None) -> GatewayError | None:
+    """The error that an HTTP status stands for, None for 2xx. *message* is the vendor's own text, if there is any."""
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    kind, retry_after = _ERROR_OF_STATUS.get(status), None
+    if kind is None:
+        kind = VendorUnavailable if status >= 500 else VendorRejected if status >= 400 else VendorProtocolError
+    if kind in (RateLimited, VendorUnavailable):
+        retry_after = _retry_after(answer.headers)
+    text = f"The vendor answered {status}" + (f": {message}" if message else "")
+    return kind(text, account=answer.account, origin=Origin.VENDOR, vendor_code=str(status), retry_after=retry_after)
+
+
+_ERROR_OF_STATUS: Mapping[int, type[GatewayError]] = {
+    400: InvalidRequest,
+    401: VendorAuthFailed,
+    403: VendorAuthFailed,
+    404: NotFound,
+    405: VendorProtocolError,
+    408: VendorTimeout,
+    409: Conflict,
+    429: RateLimited,
+    504: VendorTimeout,
+}
+
+
+def _unknown(
+    message: str, effect: Effect, origin: Origin, account: str, vendor_code: str | None = None
+) -> OutcomeUnknown:
+    ending = (
+        ". A phone may have rung: look at the live calls and records, do not send it again"
+        if effect is Effect.RING
+        else ". It may have been done: look before you send it again"
+    )
+    return OutcomeUnknown(
+        message + ending,
+        account=account,
+        origin=origin,
+        vendor_code=vendor_code,
+        dial_state=DialState.UNKNOWN if effect is Effect.RING else None,
+    )
+
+
+def _network_words(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host!r} was not found"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return f"the TLS connection to {error.host}:{error.port} failed ({type(error).__name__})"
+    return f"no connection to {error.host}:{error.port} ({error.strerror or type(error.os_error).__name__})"
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+@attrs.frozen
+class Token:
+    """A vendor's token and when it ends, in seconds since 1970; it is replaced at *renew_at*."""
+
+    text: str = attrs.field(repr=False)
+    renew_at: float
+
+
+class TokenCache:
+    """Keeps one token for everybody: asked for when needed, by one of those who wait, and replaced before it ends.
+
+    *fetch* asks the vendor. A waiter that is cancelled does not cancel the others' wait.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Token]], *, clock: Callable[[], float] = time.time) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._token: Token | None = None
+        self._fetching: asyncio.Task[Token] | None = None
+
+    async def get(self) -> str:
+        """A token that should work. Raises: whatever *fetch* raises."""
+        token = self._token
+        if token is None or self._clock() >= token.renew_at:
+            if self._fetching is None:
+                self._fetching = asyncio.create_task(self._renew())
+                self._fetching.add_done_callback(_look_at)  # in case every waiter was cancelled
+            try:
+                token = await asyncio.shield(self._fetching)
+            except GatewayError as error:
+                raise copy.copy(error) from error  # each waiter adds its own operation to its error
+        return token.text
+
+    def refuse(self, token: str) -> None:
+        """Forget *token*, unless it has been replaced meanwhile."""
+        if self._token is not None and self._token.text == token:
+            self._token = None
+
+    async def aclose(self) -> None:
+        """Stop a fetch that is under way."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.wait([self._fetching])
+
+    async def _renew(self) -> Token:
+        try:
+            self._token = await self._fetch()
+        finally:
+            self._fetching = None
+        return self._token
+
+
+def renew_at(expiry: float, *, now: float, max_age: float) -> float:
+    """When to replace a token: at 80% of its life, a minute before its end, or after *max_age*, whichever is first.
+
+    *expiry* is what a vendor said, told apart by magnitude: from 10^12 on milliseconds since 1970, from 10^9 on seconds
+    since 1970, below that seconds from *now*.
+    """
+    if expiry >= 1e12:
+        life = expiry / 1000 - now
+    elif expiry >= 1e9:
+        life = expiry - now
+    else:
+        life = expiry
+    if life <= 0:  # their clock or ours is wrong; a 401 will tell
+        life = 120
+    return now + min(max(min(0.8 * life, life - 60), 0.5 * life), max_age)
+
+
+def _look_at(task: asyncio.Task[Token]) -> None:
+    if not task.cancelled():
+        task.exception()

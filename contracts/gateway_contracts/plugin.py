@@ -1,0 +1,77 @@
+"""How a plugin and the gateway find each other: one hook that returns one `Vendor`.
+
+    import contextlib
+    from gateway_contracts import Account, Vendor, hookimpl
+
+    @contextlib.asynccontextmanager
+    async def connect(account: Account, settings: Settings):
+        async with HttpClient(settings.base_url, account=account) as http:
+            yield Adapter(account, settings, http)
+
+    @hookimpl
+    def gateway_vendor() -> Vendor:
+        return Vendor(name="acme", settings=Settings, connect=connect)
+
+and in the plugin's pyproject.toml, with the vendor's name on the left:
+
+    [project.entry-points."telephony_gateway.vendors"]
+    acme = "gateway_acme"
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import attrs
+import pluggy
+
+ENTRY_POINTS = "telephony_gateway.vendors"
+
+hookspec = pluggy.HookspecMarker("telephony_gateway")
+hookimpl = pluggy.HookimplMarker("telephony_gateway")
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """How long to wait for a vendor, in seconds.
+
+    *connect* until a connection stands, *read* for any operation, *dial* for one that rings a phone, *dial_wait* for a
+    click-to-call that waits until the extension picks up.
+    """
+
+    connect: float = 5.0
+    read: float = 30.0
+    dial: float = 20.0
+    dial_wait: float = 120.0
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """What an adapter is told about the account it serves. *hook_url* is where the vendor reaches us, if it can."""
+
+    name: str
+    timeouts: Timeouts = Timeouts()
+    hook_url: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Vendor:
+    """A vendor that a plugin supports.
+
+    *settings* is an attrs class: `[accounts.<name>.settings]` is checked against it, unknown keys and wrong types are
+    refused with their path; a field of type `Secret` may be given as text, `{ env = … }` or `{ file = … }`. *connect*
+    takes the account and the settings and gives the adapter, for as long as the context is open; it should not call the
+    vendor, so that a vendor that is down does not stop the start.
+    """
+
+    name: str
+    settings: type
+    connect: Callable[[Account, Any], AbstractAsyncContextManager[Any]]
+
+
+class PluginHooks:
+    """What pluggy asks a plugin for."""
+
+    @hookspec
+    def gateway_vendor(self) -> Vendor:  # type: ignore[empty-body] # a specification has no body
+        """The vendor that this plugin supports. Called once, when an account names it."""

@@ -1,0 +1,6 @@
+"""Stateful fake vendor servers, for demos and for tests without a vendor. Each vendor's is a module of its own."""
+
+from gateway_simulators.clock import Clock, LiveClock, ManualClock, Timer
+from gateway_simulators.faults import Fault, FaultKind, Faults
+
+__all__ = ["Clock", "Fault", "FaultKind", "Faults", "LiveClock", "ManualClock", "Timer"]

@@ -1,0 +1,138 @@
+"""One async Python facade over many PBX vendors, each vendor a plugin. Applications import from here only."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway_contracts import (
+        Agent,
+        AgentBusy,
+        AgentNotRegistered,
+        AgentState,
+        Audio,
+        Call,
+        CallCount,
+        CallEvent,
+        CallIds,
+        CallRecord,
+        CallState,
+        ConfigError,
+        Conflict,
+        Customer,
+        DialState,
+        Direction,
+        EventSource,
+        EventType,
+        Forbidden,
+        GatewayError,
+        Hook,
+        IdempotencyMismatch,
+        InvalidRequest,
+        Leg,
+        MethodNotAllowed,
+        NotFound,
+        Origin,
+        Outcome,
+        OutcomeUnknown,
+        Page,
+        PayloadTooLarge,
+        PluginError,
+        QueueCustomer,
+        QueueKind,
+        QueueLoad,
+        RangeNotSatisfiable,
+        RateLimited,
+        RecordingLink,
+        Secret,
+        StartedCall,
+        Tenant,
+        TenantExtension,
+        TenantUser,
+        Unauthenticated,
+        Unsupported,
+        UnsupportedMediaType,
+        VendorAuthFailed,
+        VendorProtocolError,
+        VendorRejected,
+        VendorTimeout,
+        VendorUnavailable,
+        WebhookRequest,
+    )
+
+    from .facade import AccountFacade, Gateway
+    from .proxy import make_app
+
+__all__ = [
+    "AccountFacade",
+    "Agent",
+    "AgentBusy",
+    "AgentNotRegistered",
+    "AgentState",
+    "Audio",
+    "Call",
+    "CallCount",
+    "CallEvent",
+    "CallIds",
+    "CallRecord",
+    "CallState",
+    "ConfigError",
+    "Conflict",
+    "Customer",
+    "DialState",
+    "Direction",
+    "EventSource",
+    "EventType",
+    "Forbidden",
+    "Gateway",
+    "GatewayError",
+    "Hook",
+    "IdempotencyMismatch",
+    "InvalidRequest",
+    "Leg",
+    "MethodNotAllowed",
+    "NotFound",
+    "Origin",
+    "Outcome",
+    "OutcomeUnknown",
+    "Page",
+    "PayloadTooLarge",
+    "PluginError",
+    "QueueCustomer",
+    "QueueKind",
+    "QueueLoad",
+    "RangeNotSatisfiable",
+    "RateLimited",
+    "RecordingLink",
+    "Secret",
+    "StartedCall",
+    "Tenant",
+    "TenantExtension",
+    "TenantUser",
+    "Unauthenticated",
+    "Unsupported",
+    "UnsupportedMediaType",
+    "VendorAuthFailed",
+    "VendorProtocolError",
+    "VendorRejected",
+    "VendorTimeout",
+    "VendorUnavailable",
+    "WebhookRequest",
+    "make_app",
+]
+
+
+_OWN = {"AccountFacade": ".facade", "Gateway": ".facade", "make_app": ".proxy"}
+"""Where the names live that are not those of `gateway_contracts`."""
+
+if not TYPE_CHECKING:  # a type checker knows the names from above, and must not take every name for known
+
+    def __getattr__(name: str) -> object:
+        # Not before it is asked for: `gateway --help` needs none of this, and aiohttp alone takes 150 ms to import.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_OWN.get(name, "gateway_contracts"), __name__), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -1,0 +1,535 @@
+"""The command line. Results go to stdout, logs and errors to stderr; the exit code says how it went.
+
+Nothing but click is imported before a command needs it, so that `gateway --help` is there at once.
+"""
+
+import contextlib
+import functools
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .exits import EXIT_CODES, ExitCode, report
+
+if TYPE_CHECKING:
+    from gateway_contracts import Operation
+
+    from .facade import AccountFacade, Gateway
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {int(code):>3}  {text}" for code, text in EXIT_CODES.items())
+
+
+class Commands(click.Group):
+    """Commands in the order of this file, whose errors become a readable block and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+        except Exception as error:
+            code = report(error, as_json=ctx.meta.get(_AS_JSON, False))
+            if code is None:
+                raise
+            raise click.exceptions.Exit(code) from error
+
+
+_AS_JSON = "gateway.as_json"
+
+
+def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    ctx.meta[_AS_JSON] = value
+    return value
+
+
+def json_option(text: str) -> Callable[[F], F]:
+    return click.option(
+        "--json", "as_json", is_flag=True, is_eager=True, callback=_remember_json, help=f"{text}; errors, too."
+    )
+
+
+def sidecar_options(command: F) -> F:
+    url = click.option(
+        "--url", metavar="URL", callback=_check_url, help="Ask the sidecar at URL, not the configuration."
+    )
+    key = click.option(
+        "--key-env",
+        metavar="NAME",
+        help="The environment variable that holds the key for --url [default: GATEWAY_KEY, if it is set].",
+    )
+    return url(key(command))
+
+
+def _check_url(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise click.BadParameter("must be the address of a sidecar, such as http://127.0.0.1:8080")
+    return value
+
+
+@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default="gateway.toml",
+    envvar="GATEWAY_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="The configuration.",
+)
+@click.option("-v", "--verbose", count=True, help="Log every operation to stderr; twice, also what helps developers.")
+@click.version_option(package_name="telephony-gateway", prog_name="gateway")
+@click.pass_context
+def main(ctx: click.Context, config: Path, verbose: int) -> None:
+    """Call through many PBX vendors, by one command line, one HTTP sidecar and one Python facade."""
+    ctx.obj = config
+    # A failure that is shown as the command's own end is not logged on top of it.
+    level = {0: logging.ERROR, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    ctx.with_resource(_logging(level))
+
+
+@contextlib.contextmanager
+def _logging(level: int) -> Iterator[None]:
+    logger = logging.getLogger("gateway")
+    before, handler = logger.level, logging.StreamHandler(sys.stderr)
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+def _log_warnings() -> None:
+    """For what serves: there, a failure ends nothing and is seen in the log only."""
+    logger = logging.getLogger("gateway")
+    logger.setLevel(min(logger.level, logging.WARNING))
+
+
+# Running something
+
+
+@main.command()
+@click.option("--listen", metavar="HOST:PORT", help="Listen there and not where the configuration says; port 0: any.")
+@click.pass_obj
+def serve(config: Path, listen: str | None) -> None:
+    """Serve the configured accounts over HTTP until Ctrl-C or SIGTERM."""
+    from .serving import serve
+
+    _log_warnings()
+    _run(serve(config, listen))
+
+
+_SPEED = click.FloatRange(min=0, min_open=True, max=1000)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End after the walk.")
+@click.option("--speed", type=_SPEED, default=10.0, show_default=True, help="How much faster than life the phones are.")
+def demo(once: bool, speed: float) -> None:
+    """Walk through one call, without any vendor."""
+    from .demo import demo
+
+    _log_warnings()
+    _run(demo(once=once, speed=speed))
+
+
+@main.command()
+@click.argument("vendor")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Listen on this port. [default: any free one]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address. It has no protection.")
+@click.option("--speed", type=_SPEED, default=1.0, show_default=True, help="How much faster than life the phones are.")
+@click.option("--records", type=click.IntRange(0, 10_000_000), default=0, help="Start with that many finished calls.")
+def simulate(vendor: str, port: int, host: str, speed: float, records: int) -> None:
+    """Run a vendor's fake PBX until Ctrl-C.
+
+    What it prints is a gateway.toml for it, with its credentials and what it can be told to do as comments.
+    """
+    from gateway_contracts import nearest
+
+    from .simulators import SIMULATORS, simulate
+
+    if vendor not in SIMULATORS:
+        raise click.UsageError(
+            f"There is no simulator of {vendor!r}{nearest(vendor, SIMULATORS)}; there are: {', '.join(SIMULATORS)}"
+        )
+    _log_warnings()
+    _run(simulate(vendor, host=host, port=port, speed=speed, records=records, tell=click.echo))
+
+
+# Explaining something
+
+
+@main.command()
+@json_option("Answer as JSON")
+@click.pass_obj
+def check(config: Path, as_json: bool) -> None:
+    """Explain the configuration and all its problems.
+
+    Nobody is called: secrets are read and plugins are asked what they can do, and that is all.
+    """
+    from .explanation import explain
+
+    explanation = _run(explain(config))
+    if as_json:
+        _show({"config": str(config), **explanation.as_json()})
+    else:
+        click.echo("\n".join(explanation.lines(config)))
+    if explanation.problems:
+        raise click.exceptions.Exit(ExitCode.CONFIG)
+
+
+@main.command()
+@json_option("Answer as JSON")
+def vendors(as_json: bool) -> None:
+    """List the installed vendors and what each can do."""
+    from .explanation import summarise_vendors
+
+    summaries = _run(summarise_vendors())
+    if as_json:
+        _show([summary.as_json() for summary in summaries])
+    else:
+        _table(("vendor", "plugin", "can do"), [(each.name, each.plugin, each.abilities) for each in summaries])
+
+
+@main.command()
+def openapi() -> None:
+    """Print the sidecar's API as OpenAPI 3.1."""
+    from .openapi import make_openapi
+
+    _show(make_openapi())
+
+
+# Doing something
+
+
+def _list_operations(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from gateway_contracts import OPERATIONS
+
+    from .arguments import synopsis
+
+    rows = [(each.name, synopsis(each), each.summary) for each in OPERATIONS.values()]
+    _table(("operation", "arguments", "what it does"), rows)
+    ctx.exit()
+
+
+@main.command(
+    epilog="\b\nFor example:\n"
+    "  gateway call hanoi start_call extension=101 number=0899098899\n"
+    "  gateway call hanoi list_records since=2026-01-31T00:00:00+07:00 --all\n"
+    "  gateway call hanoi fetch_recording record_id=ID --out call.wav"
+)
+@click.argument("account")
+@click.argument("operation")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_operations,
+    help="List the operations with their arguments.",
+)
+@click.option("--all", "every", is_flag=True, help="Every page, one item a line (NDJSON).")
+@click.option("--raw", is_flag=True, help="Add the vendor's own answers.")
+@click.option("--out", type=click.Path(path_type=Path), help="Save a recording as this file.")
+@sidecar_options
+@json_option("Answer on one line")
+@click.pass_obj
+def call(
+    config: Path,
+    account: str,
+    operation: str,
+    arguments: tuple[str, ...],
+    every: bool,
+    raw: bool,
+    out: Path | None,
+    url: str | None,
+    key_env: str | None,
+    as_json: bool,
+) -> None:
+    """Carry out one OPERATION on ACCOUNT and print its answer as JSON.
+
+    NAME=@FILE reads a value from a file: use it for passwords, which a command line shows to others. A NAME given
+    several times makes a list.
+    """
+    from gateway_contracts import InvalidRequest
+
+    from .arguments import arguments_in, operation_called
+    from .guard import seal
+    from .process import Stopped
+
+    wanted = operation_called(operation)
+    try:
+        given = arguments_in(wanted, arguments)
+    except InvalidRequest as error:
+        seal(error, wanted, account)
+        raise
+    if every and not wanted.paged:
+        raise click.UsageError(f"--all is for operations that answer pages; {wanted.name} does not")
+    if out is not None and not wanted.binary:
+        raise click.UsageError(f"--out is for recordings; {wanted.name} answers JSON on stdout")
+    if wanted.binary and out is None and sys.stdout.isatty():
+        raise click.UsageError(f"{wanted.name} answers audio: name a file with --out, or send stdout somewhere")
+    if out is not None:
+        from .export import writable
+
+        writable(out)
+    gateway = _gateway(config, url, key_env, raw=raw)
+    try:
+        _run(_call(gateway, account, wanted, given, every=every, raw=raw, out=out, pretty=not as_json))
+    except (KeyboardInterrupt, Stopped):
+        if wanted.rings:
+            click.echo(
+                f"Stopped while {wanted.name} was under way: a phone may have rung. Look at the live calls and "
+                "records, do not repeat it blindly.",
+                err=True,
+            )
+        raise
+
+
+async def _call(
+    gateway: "Gateway",
+    name: str,
+    operation: "Operation",
+    arguments: Mapping[str, Any],
+    *,
+    every: bool,
+    raw: bool,
+    out: Path | None,
+    pretty: bool,
+) -> None:
+    from gateway_contracts import Audio, DialState, GatewayError, to_json
+
+    from .encoding import json_lines
+    from .guard import seal
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(gateway)
+            account = _account(gateway, name)
+            account.need(operation)
+        except GatewayError as error:
+            error.dial_state = DialState.NOT_PLACED if operation.rings else None
+            seal(error, operation, name)
+            raise
+        if every:
+            async with contextlib.aclosing(account.pages(operation, arguments)) as pages:
+                async for page in pages:
+                    click.echo(json_lines(page.items, raw=raw), nl=False)
+            return
+        answer = await account.carry_out(operation, arguments)
+        if isinstance(answer, Audio):
+            await _save(answer, out)
+        elif answer is not None:
+            _show(to_json(answer, raw=raw), pretty=pretty)
+
+
+async def _save(audio: Any, out: Path | None) -> None:
+    from .export import whole_file
+
+    async with audio:
+        if out is None:
+            async for chunk in audio:
+                click.echo(chunk, nl=False)
+            return
+        count = 0
+        with whole_file(out) as file:
+            async for chunk in audio:
+                count += file.write(chunk)
+    click.echo(f"{count} bytes of {audio.media_type} in {out}", err=True)
+
+
+class _Export(click.Command):
+    """A command with an option for each filter of `list_records`, read off that operation when it is needed."""
+
+    @functools.cached_property
+    def _filters(self) -> list[click.Parameter]:
+        from gateway_contracts import OPERATIONS
+
+        from .arguments import word_for
+
+        own = {parameter.name for parameter in self.params}
+        return [
+            click.Option([f"--{each.name.replace('_', '-')}"], metavar=word_for(each.type))
+            for each in OPERATIONS["list_records"].parameters
+            if each.name not in own | {"cursor", "limit"}
+        ]
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        return [*params[: len(self.params)], *self._filters, *params[len(self.params) :]]
+
+
+@main.command(cls=_Export)
+@click.argument("account")
+@click.option("--since", required=True, metavar="TIME", help="Calls that started at this time or later.")
+@click.option("--until", metavar="TIME", help="Calls that started before this time. [default: all until now]")
+@click.option(
+    "--timezone", metavar="ZONE", help="The zone of dates and times that do not say one, such as Asia/Ho_Chi_Minh."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file: .ndjson, .jsonl or .csv.")
+@sidecar_options
+@json_option("Answer as JSON")
+@click.pass_obj
+def export(
+    config: Path,
+    /,
+    account: str,
+    timezone: str | None,
+    out: Path,
+    url: str | None,
+    key_env: str | None,
+    as_json: bool,
+    **filters: str | None,
+) -> None:
+    """Save the finished calls of ACCOUNT as NDJSON or CSV.
+
+    A TIME is 2026-01-31T09:00:00+07:00, or with --timezone 2026-01-31 (its midnight). The file is there when it is
+    whole: until then, and when anything goes wrong, an old file of that name stays as it is.
+    """
+    from .arguments import filters_in, zone_called
+
+    arguments = filters_in(filters, zone_called(timezone) if timezone else None)
+    gateway = _gateway(config, url, key_env)
+    count = _run(_export(gateway, account, arguments, out))
+    if as_json:
+        _show({"records": count, "path": str(out)})
+    else:
+        click.echo(f"{count} record{'' if count == 1 else 's'} in {out}")
+
+
+async def _export(gateway: "Gateway", name: str, filters: Mapping[str, Any], out: Path) -> int:
+    from .export import export, progress_bar
+
+    async with gateway:
+        account = _account(gateway, name)
+        with progress_bar(f"{name} to {out.name}") as progress:
+            return await export(account, filters, out, progress)
+
+
+# Keys
+
+
+@main.group()
+def keys() -> None:
+    """Make keys for the sidecar's callers."""
+
+
+@keys.command("new")
+@click.option("--name", default="app", show_default=True, help="Whose key it is; it is seen in errors and logs.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    help="What it may do; several times for several. [default: calls, records, events]",
+)
+@click.option(
+    "--account", "accounts", multiple=True, help="An account it may use; several times for several. [default: all]"
+)
+@json_option("Answer as JSON")
+def new_key(name: str, scopes: tuple[str, ...], accounts: tuple[str, ...], as_json: bool) -> None:
+    """Make a key, and what to write into the configuration for it. The key is shown here and nowhere else."""
+    from gateway_contracts import nearest
+
+    from .config import SCOPES
+    from .keys import new_key
+
+    if not name.strip() or not name.isprintable():
+        raise click.BadParameter("must be something that can be read", param_hint="--name")
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise click.BadParameter(
+                f"there is no scope {scope!r}{nearest(scope, SCOPES)}; there are: {', '.join(SCOPES)}",
+                param_hint="--scope",
+            )
+    key, digest = new_key()
+    entry = {
+        "name": name,
+        "sha256": digest,
+        "scopes": list(dict.fromkeys(scopes)) or ["calls", "records", "events"],
+        "accounts": list(dict.fromkeys(accounts)) or ["*"],
+    }
+    # What JSON writes of them is TOML too, as long as no letter is escaped.
+    settings = [f"{setting} = {json.dumps(value, ensure_ascii=False)}" for setting, value in entry.items()]
+    toml = "\n".join(["[[proxy.keys]]", *settings])
+    if as_json:
+        _show({"key": key, "entry": entry, "toml": toml})
+    else:
+        click.echo(
+            f"The key, which is not shown again (Authorization: Bearer KEY):\n\n{key}\n\nFor gateway.toml:\n\n{toml}"
+        )
+
+
+# What commands share
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    from .process import run
+
+    return run(work)
+
+
+def _gateway(config: Path, url: str | None, key_env: str | None, *, raw: bool = False) -> "Gateway":
+    from .facade import Gateway
+
+    if url is None:
+        if key_env is not None:
+            raise click.UsageError("--key-env is for --url")
+        return Gateway.from_file(config)
+    key = os.environ.get(key_env or "GATEWAY_KEY") or None
+    if key_env is not None and key is None:
+        # Not what was given: it may be the key itself, by mistake.
+        raise click.UsageError("--key-env must name an environment variable that holds the key, and it is not set")
+    return Gateway.remote(url, key=key, raw=raw)
+
+
+def _account(gateway: "Gateway", name: str) -> "AccountFacade":
+    from gateway_contracts import NotFound
+
+    try:
+        return gateway[name]
+    except NotFound as error:
+        raise click.UsageError(
+            f"{error.message}; there are: {', '.join(each.name for each in gateway) or 'none'}"
+        ) from None
+
+
+def _show(data: Any, *, pretty: bool = True) -> None:
+    """Print JSON: for people on a terminal, on one line for programs."""
+    from gateway_contracts import dumps
+
+    text = dumps(data).decode()
+    if pretty and sys.stdout.isatty():
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    click.echo(text)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    # Programs get whole lines.
+    Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(table)

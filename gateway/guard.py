@@ -1,0 +1,219 @@
+"""What stands between an application and whoever carries an operation out: arguments checked, a deadline, one log line,
+and nothing but `GatewayError` coming back.
+"""
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol, get_origin
+
+import structlog
+from gateway_contracts import (
+    OPERATIONS,
+    DialState,
+    GatewayError,
+    InvalidRequest,
+    Location,
+    Operation,
+    Origin,
+    OutcomeUnknown,
+    Timeouts,
+    Unsupported,
+    VendorProtocolError,
+    VendorTimeout,
+    checker,
+    problems_of,
+)
+
+MAX_LIMIT = 10_000
+_RANGES = (("since", "until"), ("ended_since", "ended_until"))
+
+logging.getLogger("gateway").addHandler(logging.NullHandler())
+
+log = structlog.wrap_logger(
+    logging.getLogger("gateway"),
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
+    ],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)
+"""Where the gateway logs. It goes to the standard library's logger `gateway`; the program decides where that writes."""
+
+
+class CarryOut(Protocol):
+    """Carries an operation out with named arguments, and answers or raises as the operation says."""
+
+    def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Awaitable[Any]: ...
+
+
+_CHECKS: Mapping[str, Mapping[str, tuple[Callable[[Any, Any], Any], Any]]] = {
+    name: {parameter.name: (checker(parameter.type), parameter.type) for parameter in operation.parameters}
+    for name, operation in OPERATIONS.items()
+}
+
+
+def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """*arguments* with every value checked and in its own type; what has a default may be absent.
+
+    Raises: InvalidRequest with every bad argument in `fields`.
+    """
+    checks = _CHECKS[operation.name]
+    headers = {parameter.name for parameter in operation.parameters_in(Location.HEADER)}
+    checked: dict[str, Any] = {}
+    fields: dict[str, str] = {}
+    for name, value in arguments.items():
+        check = checks.get(name)
+        if check is None:
+            fields[name] = "is not known here"
+            continue
+        try:
+            checked[name] = check[0](value, check[1])
+        except Exception as error:  # noqa: BLE001 # whatever a check raises says what is wrong with the value
+            fields.update(problems_of(error, name))
+            continue
+        fields.update(_problems(name, checked[name]))
+        if name in headers and not str(value).isprintable():
+            fields[name] = "must be printable text"
+    for parameter in operation.parameters:
+        if parameter.required and parameter.name not in arguments:
+            fields[parameter.name] = "is missing"
+    for first, last in _RANGES:
+        since, until = checked.get(first), checked.get(last)
+        if isinstance(since, datetime) and isinstance(until, datetime) and until < since:
+            fields[last] = f"is before {first}"
+    if fields:
+        raise InvalidRequest(
+            "; ".join(f"{path} {text}" for path, text in fields.items()), operation=operation.name, fields=fields
+        )
+    return checked
+
+
+def _problems(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong with a *value* of the right type, by path."""
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _problems(f"{name}[{index}]", item)
+    elif isinstance(value, str) and not value.strip():
+        yield name, "must not be blank; leave it out instead"
+    elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        yield name, "must be text that can be encoded"
+    elif type(value) is int and value < 0:
+        yield name, "must not be negative"
+    elif name == "limit" and value is not None and not 1 <= value <= MAX_LIMIT:
+        yield name, f"must be from 1 to {MAX_LIMIT}"
+
+
+def seal(error: GatewayError, operation: Operation, account: str) -> GatewayError:
+    """*error* with what every error of an operation carries."""
+    error.account = error.account or account
+    error.operation = operation.name
+    if operation.rings and error.dial_state is None:
+        # Refused before anything was sent, or said by somebody who did not think of dialling.
+        refused = isinstance(error, Unsupported) or (
+            isinstance(error, InvalidRequest) and error.origin is Origin.CALLER
+        )
+        error.dial_state = DialState.NOT_PLACED if refused else DialState.UNKNOWN
+    return error
+
+
+class Guard:
+    """Carries operations out on one adapter."""
+
+    def __init__(self, adapter: object, account: str, vendor: str, timeouts: Timeouts) -> None:
+        self._adapter = adapter
+        self._account = account
+        self._vendor = vendor
+        self._timeouts = timeouts
+
+    async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        started = time.perf_counter()
+        try:
+            checked = check_arguments(operation, arguments)
+            _refuse_key(checked)
+            method = getattr(self._adapter, operation.name)
+            async with asyncio.timeout(self._deadline(operation, checked)):
+                answer = await method(**checked)
+            _check_answer(operation, answer)
+        except GatewayError as error:
+            failure = error
+        except asyncio.CancelledError:
+            log.warning(
+                "operation.cancelled",
+                account=self._account,
+                operation=operation.name,
+                milliseconds=_milliseconds(started),
+            )
+            raise
+        except TimeoutError as error:
+            failure = self._late(operation)
+            failure.__cause__ = error
+        except Exception as error:  # noqa: BLE001 # the boundary: a plugin's fault becomes one of our errors here
+            failure = self._broken(operation, error)
+            failure.__cause__ = error
+            log.error("plugin.failed", account=self._account, operation=operation.name, **place_of(error))
+        else:
+            log.info(
+                "operation.done", account=self._account, operation=operation.name, milliseconds=_milliseconds(started)
+            )
+            return answer
+        seal(failure, operation, self._account)
+        log.warning(
+            "operation.failed",
+            account=self._account,
+            operation=operation.name,
+            code=failure.code,
+            dial_state=failure.dial_state,
+            milliseconds=_milliseconds(started),
+        )
+        raise failure
+
+    def _deadline(self, operation: Operation, arguments: Mapping[str, Any]) -> float:
+        # A backstop for a plugin that hangs. The plugin's own deadlines are for each request and know more: whether
+        # anything was sent. So this leaves room for a login and for the one repetition after a 401.
+        times = self._timeouts
+        own = times.dial_wait if arguments.get("wait") else times.dial if operation.rings else times.read
+        return 2 * (own + times.read) + times.connect
+
+    def _late(self, operation: Operation) -> GatewayError:
+        text = f"The {self._vendor} plugin did not finish in time"
+        return VendorTimeout(text) if operation.reads else OutcomeUnknown(text, origin=Origin.GATEWAY)
+
+    def _broken(self, operation: Operation, error: Exception) -> GatewayError:
+        text = f"The {self._vendor} plugin failed with {type(error).__name__}: this is a fault in the plugin"
+        if operation.reads:
+            return VendorProtocolError(text, origin=Origin.GATEWAY)
+        return OutcomeUnknown(text, origin=Origin.GATEWAY)
+
+
+def _refuse_key(arguments: Mapping[str, Any]) -> None:
+    # A key that is accepted and then forgotten by a restart is worse than none: it would dial twice with a promise.
+    if arguments.get("idempotency_key") is not None:
+        raise Unsupported(
+            "Idempotency keys need a journal, which this version does not keep: leave idempotency_key out, and look at "
+            "the live calls and records before dialling again after outcome_unknown"
+        )
+
+
+def _check_answer(operation: Operation, answer: Any) -> None:
+    # An answer of another type would fail later, where nobody knows which plugin it came from.
+    kind = get_origin(operation.returns) or operation.returns
+    if kind is not type(None) and not isinstance(answer, kind):
+        raise TypeError(f"{operation.name} answered {type(answer).__name__}, not {kind.__name__}")
+
+
+def place_of(error: BaseException) -> dict[str, str]:
+    """The kind of *error* and the line it came from, for a log: its text may hold what must not be there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {"error": type(error).__name__, "at": f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"}
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,0 +1,422 @@
+"""The sidecar: the same operations over HTTP. One handler serves all of them."""
+
+import contextlib
+import importlib.util
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+from gateway_contracts import (
+    OPERATIONS,
+    Audio,
+    ConfigError,
+    DialState,
+    Forbidden,
+    GatewayError,
+    InvalidRequest,
+    InvalidValue,
+    Location,
+    MethodNotAllowed,
+    NotFound,
+    Operation,
+    Page,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    dumps,
+    from_text,
+    interface_name,
+    loads,
+    nearest,
+    operations_of,
+    to_json,
+)
+from multidict import MultiMapping
+
+from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, json_lines
+from .facade import AccountFacade, Gateway
+from .guard import log, place_of
+from .keys import Keyring
+from .openapi import make_openapi
+
+MAX_BODY_BYTES = 1024 * 1024
+_LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+_ID = web.RequestKey("id", str)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(gateway: Gateway) -> web.Application:
+    """The sidecar's application for an open *gateway* whose accounts live in this process.
+
+    Raises: ConfigError when *gateway* is a remote one.
+    """
+    if gateway.config is None:
+        raise ConfigError("", "a sidecar needs accounts of its own: open its gateway from a file, not from a sidecar")
+    sidecar = Sidecar(gateway, Keyring(gateway.config.proxy.keys))
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[sidecar.outermost])
+    for operation in OPERATIONS.values():
+        app.router.add_route(operation.verb, "/v1/accounts/{account}" + operation.path, sidecar.handler(operation))
+    app.router.add_route("GET", "/v1/accounts", sidecar.list_accounts)
+    app.router.add_route("GET", "/livez", sidecar.livez)
+    app.router.add_route("GET", "/readyz", sidecar.readyz)
+    app.router.add_route("GET", "/openapi.json", sidecar.openapi)
+    app.router.add_route("GET", "/docs", sidecar.docs)
+    app.router.add_route("GET", "/docs/{name}", sidecar.docs_file)
+    return app
+
+
+class Sidecar:
+    """What the routes of one application share."""
+
+    def __init__(self, gateway: Gateway, keyring: Keyring) -> None:
+        self._gateway = gateway
+        self._keyring = keyring
+        self._openapi = dumps(make_openapi(secured=bool(keyring)))
+        self._ringing: set[object] = set()
+
+    # Around every request
+
+    @web.middleware
+    async def outermost(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Gives the request an id and turns whatever goes wrong into a problem."""
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        request[_ID] = request_id
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                self._refuse_other_sites(request)
+                response = await handler(request)
+            except GatewayError as error:
+                response = _problem(error, request_id)
+            except web.HTTPException as error:
+                response = _problem(_of_http(error, request), request_id)
+                if isinstance(error, web.HTTPMethodNotAllowed):
+                    response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+            except Exception as error:  # noqa: BLE001 # the boundary: a fault of ours is answered and logged, not shown
+                resource = request.match_info.route.resource
+                log.error("request.failed", path=resource.canonical if resource else None, **place_of(error))
+                response = _problem(GatewayError("The gateway failed; its log says where"), request_id)
+            if not response.prepared:
+                response.headers["X-Request-Id"] = request_id
+                response.headers["X-Content-Type-Options"] = "nosniff"
+                response.headers.setdefault("Cache-Control", "no-store")
+            return response
+
+    def _refuse_other_sites(self, request: web.Request) -> None:
+        # A web page must not be able to dial. Browsers name the page's site in Origin; and where no key is asked for,
+        # a name that somebody else's DNS points at this machine is refused too.
+        state = DialState.NOT_PLACED if request.match_info.handler in self._ringing else None
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.partition("://")[2].lower() != request.headers.get("Host", "").lower():
+            raise Forbidden("Requests from other web sites are refused", dial_state=state)
+        if not self._keyring and not _LOOPBACK_HOST.fullmatch(request.headers.get("Host", "")):
+            raise Forbidden("Without keys the sidecar answers to localhost only", dial_state=state)
+
+    # Operations
+
+    def handler(self, operation: Operation) -> Handler:
+        """What answers requests for *operation*."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            name = request.match_info["account"]
+            try:
+                caller = self._keyring.caller(request.headers.get("Authorization"))
+                caller.check(name, operation.scope)
+                account = self._gateway[name]
+                account.need(operation)
+                arguments, raw = await _arguments(request, operation)
+                kind = _stream_kind(request) if operation.paged else None
+            except GatewayError as error:
+                error.account = error.account or name
+                error.operation = operation.name
+                if operation.rings:
+                    error.dial_state = DialState.NOT_PLACED  # it did not get as far as the vendor
+                raise
+            if kind is not None:
+                return await _stream(request, account, operation, arguments, kind, raw)
+            answer = await account.carry_out(operation, arguments)
+            if isinstance(answer, Audio):
+                return await _play(request, answer)
+            if answer is None:
+                return web.Response(status=operation.status)
+            return _json(_plain(answer, raw=raw), operation.status)
+
+        if operation.rings:
+            self._ringing.add(handle)
+        return handle
+
+    # Beside the operations
+
+    async def list_accounts(self, request: web.Request) -> web.Response:
+        """What each account of the caller's can do."""
+        caller = self._keyring.caller(request.headers.get("Authorization"))
+        _no_query(request)
+        return _json({"items": [_describe(each) for each in self._gateway if caller.may_use(each.name)]})
+
+    async def livez(self, request: web.Request) -> web.Response:
+        """The process answers."""
+        return _json({"status": "ok"})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Our own parts work; vendors are not asked."""
+        return _json({"status": "ok"})
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """The operations as OpenAPI 3.1."""
+        return web.Response(body=self._openapi, content_type="application/json")
+
+    async def docs(self, request: web.Request) -> web.Response:
+        """A page that shows `/openapi.json` and lets people try it."""
+        return web.Response(
+            text=_DOCS_PAGE, content_type="text/html", headers={"Content-Security-Policy": _DOCS_POLICY}
+        )
+
+    async def docs_file(self, request: web.Request) -> web.StreamResponse:
+        """One of the viewer's files."""
+        name = request.match_info["name"]
+        if name == "start.js":
+            return web.Response(text=_DOCS_START, content_type="text/javascript")
+        if name not in _DOCS_FILES:
+            raise NotFound(f"There is no /docs/{name}")
+        return web.FileResponse(_viewer() / name, headers={"Cache-Control": "max-age=86400"})
+
+
+def _describe(account: AccountFacade) -> dict[str, Any]:
+    return {
+        "name": account.name,
+        "vendor": account.vendor,
+        "accounts": list(account.routed),
+        "state": "open",
+        "interfaces": [interface_name(interface) for interface in account.interfaces],
+        "operations": [name for interface in account.interfaces for name in operations_of(interface)],
+    }
+
+
+# Arguments
+
+
+async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[str, Any], bool]:
+    """The arguments that *request* gives, and whether the vendor's own answer is wanted. Raises: InvalidRequest, …"""
+    fields: dict[str, str] = {}
+    arguments: dict[str, Any] = {
+        parameter.name: request.match_info[parameter.name] for parameter in operation.parameters_in(Location.PATH)
+    }
+    for parameter in operation.parameters_in(Location.HEADER):
+        if parameter.sent_as in request.headers:
+            arguments[parameter.name] = request.headers[parameter.sent_as]
+    in_query = {parameter.name: parameter for parameter in operation.parameters_in(Location.QUERY)}
+    raw = _flag(request.query, "raw", fields)
+    for name in dict.fromkeys(request.query):
+        if name == "raw":
+            continue
+        if name not in in_query:
+            fields[name] = _unknown_field(name, operation, in_query)
+            continue
+        values = request.query.getall(name)
+        try:
+            arguments[name] = from_text(values[0] if len(values) == 1 else values, in_query[name].type)
+        except InvalidValue as error:
+            fields.update({f"{name}{path}": text for path, text in error.fields.items()})
+    if operation.verb in {"POST", "PUT", "PATCH"}:
+        in_body = {parameter.name for parameter in operation.parameters_in(Location.BODY)}
+        for name, value in (await _body(request, needed=bool(in_body))).items():
+            if name in in_body:
+                arguments[name] = value  # checked where the operation is carried out
+            else:
+                fields[name] = _unknown_field(name, operation, in_body)
+    elif request.can_read_body:
+        raise InvalidRequest(f"A {operation.verb} takes no body", fields={"body": "must be left out"})
+    if fields:
+        raise InvalidRequest("; ".join(f"{path} {text}" for path, text in fields.items()), fields=fields)
+    return arguments, raw
+
+
+def _unknown_field(name: str, operation: Operation, known: Any) -> str:
+    for parameter in operation.parameters:
+        if parameter.name == name:
+            place = f"header {parameter.sent_as}" if parameter.location is Location.HEADER else parameter.location
+            return f"is given in the {place}, not here"
+    return f"is not known here{nearest(name, known)}"
+
+
+def _flag(query: MultiMapping[str], name: str, fields: dict[str, str]) -> bool:
+    values = query.getall(name, ["0"])
+    try:
+        return from_text(values[0] if len(values) == 1 else values, bool)
+    except InvalidValue as error:
+        fields[name] = error.fields[""]
+        return False
+
+
+def _no_query(request: web.Request) -> None:
+    if request.query:
+        raise InvalidRequest("No query is taken here", fields=dict.fromkeys(request.query, "is not known here"))
+
+
+async def _body(request: web.Request, *, needed: bool) -> dict[str, Any]:
+    if request.content_type != "application/json":  # also without a body: a page can send a form, but not this
+        raise UnsupportedMediaType(f"Send application/json, not {request.content_type}")
+    try:
+        data = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise InvalidRequest("The body cannot be read", fields={"body": "is not as its headers say"}) from None
+    if not data.strip() and not needed:
+        return {}
+    try:
+        body = loads(data)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not JSON: {error}", fields={"body": "is not JSON"}) from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body must be a JSON object", fields={"body": "must be an object"})
+    return body
+
+
+# Answers
+
+
+def _plain(answer: Any, *, raw: bool) -> Any:
+    """*answer* as plain data; a vendor's own answer that is no JSON is left out: it must not hide that a phone rang."""
+    if raw:
+        try:
+            dumps(data := to_json(answer, raw=True))
+        except (TypeError, RecursionError) as error:
+            log.warning("raw.dropped", account=getattr(answer, "account", None), **place_of(error))
+        else:
+            return data
+    return to_json(answer)
+
+
+def _json(data: Any, status: int = 200) -> web.Response:
+    return web.Response(body=dumps(data), status=status, content_type="application/json")
+
+
+def _problem(error: GatewayError, request_id: str) -> web.Response:
+    error.request_id = request_id
+    response = web.Response(
+        body=dumps(error.as_problem()), status=error.status, content_type="application/problem+json"
+    )
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(round(error.retry_after), 1))
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _of_http(error: web.HTTPException, request: web.Request) -> GatewayError:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed(
+            f"{request.method} is not allowed here; allowed: {', '.join(sorted(error.allowed_methods))}"
+        )
+    if error.status == 404:
+        return NotFound("There is no such path; /docs shows those that there are")
+    if error.status < 500:
+        return InvalidRequest(error.reason)
+    return GatewayError(error.reason)
+
+
+def _stream_kind(request: web.Request) -> str | None:
+    accepted = request.headers.get("Accept", "").lower()
+    return next((kind for kind in (NDJSON, CSV) if kind in accepted), None)
+
+
+async def _stream(
+    request: web.Request, account: AccountFacade, operation: Operation, arguments: dict[str, Any], kind: str, raw: bool
+) -> web.StreamResponse:
+    """Every page from the first on, written as it comes. An error after the first page cuts the answer off."""
+    names = columns(operation)
+    async with contextlib.aclosing(account.pages(operation, arguments)) as pages:
+        first = await anext(pages)
+        response = web.StreamResponse(
+            headers={"Content-Type": kind, "X-Request-Id": request[_ID], "Cache-Control": "no-store"}
+        )
+        await response.prepare(request)
+        try:
+            if kind == CSV:
+                await response.write(csv_header(names))
+            async for page in _with_first(first, pages):
+                await response.write(csv_rows(page.items, names) if kind == CSV else json_lines(page.items, raw=raw))
+            await response.write_eof()
+        except Exception as error:  # noqa: BLE001 # whatever it is, a problem cannot follow half an answer
+            log.warning("stream.cut", account=account.name, operation=operation.name, **place_of(error))
+            if request.transport is not None:
+                request.transport.abort()  # the reader must not take a part for the whole
+    return response
+
+
+async def _with_first(first: Page[Any], others: AsyncIterator[Page[Any]]) -> AsyncIterator[Page[Any]]:
+    yield first
+    async for page in others:
+        yield page
+
+
+async def _play(request: web.Request, audio: Audio) -> web.StreamResponse:
+    async with audio:
+        response = web.StreamResponse(status=206 if audio.partial else 200)
+        response.content_type = audio.media_type
+        response.headers.update(
+            {
+                "Accept-Ranges": "bytes",
+                "Cache-Control": "no-store",
+                "Content-Disposition": "attachment",
+                "Gateway-Account": audio.account,
+                "X-Content-Type-Options": "nosniff",
+                "X-Request-Id": request[_ID],
+            }
+        )
+        if audio.end is not None:
+            response.content_length = audio.end - audio.start + 1
+            if audio.partial:
+                size = "*" if audio.size is None else audio.size
+                response.headers["Content-Range"] = f"bytes {audio.start}-{audio.end}/{size}"
+        await response.prepare(request)
+        try:
+            async for chunk in audio:
+                await response.write(chunk)
+            await response.write_eof()
+        except Exception as error:  # noqa: BLE001 # as above
+            log.warning("recording.cut", account=audio.account, **place_of(error))
+            if request.transport is not None:
+                request.transport.abort()
+    return response
+
+
+# The viewer: Swagger UI, from the package swagger-ui-py, found without importing it
+
+_DOCS_FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js"})
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_DOCS_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Telephony gateway</title>
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="viewer"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+_DOCS_START = (
+    'SwaggerUIBundle({url: "openapi.json", dom_id: "#viewer", deepLinking: true, defaultModelsExpandDepth: 0,'
+    " validatorUrl: null});\n"
+)
+
+
+def _viewer() -> Path:
+    found = importlib.util.find_spec("swagger_ui")
+    if found is None or found.origin is None:
+        raise NotFound("The viewer is not installed: pip install swagger-ui-py")
+    return Path(found.origin).parent / "static"

@@ -1,0 +1,244 @@
+"""The same facade over a sidecar: every operation becomes one request, every problem the error that it was."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import attrs
+from gateway_contracts import (
+    ERRORS,
+    INTERFACES,
+    Account,
+    Audio,
+    ConfigError,
+    DialState,
+    GatewayError,
+    InvalidRequest,
+    Location,
+    Operation,
+    Origin,
+    Timeouts,
+    VendorProtocolError,
+    VendorTimeout,
+    VendorUnavailable,
+    interface_name,
+    to_json,
+)
+from gateway_contracts.http import Answer, Effect, HttpClient, NotSent, SentAndLost, segment
+from yarl import URL
+
+from .facade import AccountFacade
+from .guard import check_arguments
+
+_SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+
+# Longer than the sidecar's own, which knows more about what happened.
+_TIMEOUTS = Timeouts(connect=5, read=120, dial=120, dial_wait=360)
+
+
+@attrs.frozen
+class _Key:
+    """The caller's key, as a token that cannot be renewed."""
+
+    key: str = attrs.field(repr=False)
+
+    async def get(self) -> str:
+        return self.key
+
+    def refuse(self, token: str) -> None:
+        """A sidecar that refuses a key once refuses it again."""
+
+
+@attrs.frozen(kw_only=True)
+class _AccountRow:
+    name: str
+    vendor: str | None = None
+    interfaces: tuple[str, ...]
+    accounts: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class _Accounts:
+    items: tuple[_AccountRow, ...]
+
+
+@contextlib.asynccontextmanager
+async def open_remote(url: str, key: str | None, raw: bool) -> AsyncIterator[Mapping[str, AccountFacade]]:
+    """What the sidecar at *url* lets *key* use. Raises: ConfigError, Unauthenticated, VendorUnavailable, …"""
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise ConfigError("url", "must be the address of a sidecar, such as http://127.0.0.1:8080")
+    account = Account(name="", timeouts=_TIMEOUTS)
+    client = HttpClient(url, account=account, tokens=_Key(key) if key else None, classify=_judge, retried_statuses=())
+    async with client as http:
+        answer = await http.send("GET", "/v1/accounts")
+        known = {interface_name(interface): interface for interface in INTERFACES}
+        yield {
+            row.name: AccountFacade(
+                name=row.name,
+                vendor=row.vendor,
+                interfaces=tuple(known[name] for name in row.interfaces if name in known),
+                carry_out=_Remote(http, row.name, raw),
+                routed=row.accounts,
+            )
+            for row in answer.parse(_Accounts).items
+        }
+
+
+class _Remote:
+    """Carries operations out by asking the sidecar."""
+
+    def __init__(self, http: HttpClient, account: str, raw: bool) -> None:
+        self._http = http
+        self._account = account
+        self._raw = raw
+
+    async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        try:
+            checked = check_arguments(operation, arguments)
+            path, params, body, headers = self._request(operation, checked)
+            if operation.binary:
+                return await self._audio(path, headers, checked)
+            effect = Effect.RING if operation.rings else Effect.READ if operation.reads else Effect.WRITE
+            answer = await self._http.send(
+                operation.verb,
+                path,
+                params=params,
+                json=body,
+                effect=effect,
+                headers=headers,
+                timeout=_TIMEOUTS.dial_wait if checked.get("wait") else None,
+            )
+            return None if operation.returns is type(None) else answer.parse(operation.returns)
+        except GatewayError as error:
+            error.account = error.account or self._account
+            error.operation = error.operation or operation.name
+            if operation.rings and error.dial_state is None:
+                error.dial_state = DialState.NOT_PLACED if isinstance(error, InvalidRequest) else DialState.UNKNOWN
+            raise
+
+    def _request(
+        self, operation: Operation, arguments: Mapping[str, Any]
+    ) -> tuple[str, list[tuple[str, str]], Any, dict[str, str]]:
+        path = f"/v1/accounts/{segment('account', self._account)}{operation.path}"
+        params: list[tuple[str, str]] = [("raw", "1")] if self._raw and not operation.binary else []
+        body: dict[str, Any] = {}
+        headers: dict[str, str] = {}
+        for parameter in operation.parameters:
+            if parameter.name not in arguments or arguments[parameter.name] is None:
+                continue
+            value = to_json(arguments[parameter.name])
+            if parameter.location is Location.PATH:
+                path = path.replace("{" + parameter.name + "}", segment(parameter.name, value))
+            elif parameter.location is Location.BODY:
+                body[parameter.name] = value
+            elif parameter.location is Location.HEADER:
+                headers[parameter.sent_as] = value
+            else:
+                params.append((parameter.name, _as_text(value)))
+        writes = operation.verb in {"POST", "PUT", "PATCH"}
+        return path, params, body if writes else None, headers
+
+    async def _audio(self, path: str, headers: dict[str, str], arguments: Mapping[str, Any]) -> Audio:
+        finish = contextlib.AsyncExitStack()
+        try:
+            response = await finish.enter_async_context(
+                self._http.session.get(
+                    URL(self._http.base_url + path, encoded=True),
+                    headers={**headers, **await self._http.authorization()},
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, connect=_TIMEOUTS.connect, sock_read=_TIMEOUTS.read),
+                )
+            )
+            if response.status not in {200, 206}:
+                raise await self._problem(response)
+            span = _SPAN.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
+            if (response.status == 206 and not span) or response.content_type in {"text/html", "application/json"}:
+                raise VendorProtocolError("The sidecar's answer is not a recording, or does not say which part of it")
+        except BaseException as error:
+            await finish.aclose()
+            raise _lost(error) from error
+        first, size = 0, response.content_length
+        last = size - 1 if size else None
+        if span:
+            first, last = int(span[1]), int(span[2])
+            size = None if span[3] == "*" else int(span[3])
+        return Audio(
+            account=response.headers.get("Gateway-Account", self._account),
+            record_id=arguments["record_id"],
+            media_type=response.content_type,
+            chunks=_chunks(response, finish),
+            partial=span is not None,
+            start=first,
+            end=last,
+            size=size,
+            finish=finish.aclose,
+        )
+
+    async def _problem(self, response: aiohttp.ClientResponse) -> GatewayError:
+        answer = await self._http.answer_of(response, Effect.READ)
+        return _error_in(answer) or VendorUnavailable(f"The sidecar answered {answer.status}")
+
+
+async def _chunks(response: aiohttp.ClientResponse, finish: contextlib.AsyncExitStack) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _lost(error) from error
+    finally:
+        await finish.aclose()
+
+
+def _lost(error: BaseException) -> BaseException:
+    if isinstance(error, NotSent):
+        return VendorUnavailable(f"Nothing was sent to the sidecar: {error}")
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return VendorTimeout("The sidecar did not answer in time")
+    if isinstance(error, SentAndLost | aiohttp.ClientError | OSError):
+        return VendorUnavailable(f"The sidecar's answer broke off ({type(error).__name__})")
+    return error
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _judge(answer: Answer) -> GatewayError | None:
+    """As `_error_in`; what the sidecar has judged already is raised, so that nobody judges it again by its status."""
+    error = _error_in(answer)
+    if error is not None and (answer.effect is not Effect.RING or error.dial_state is not None):
+        raise error
+    return error
+
+
+def _error_in(answer: Answer) -> GatewayError | None:
+    """The error that a sidecar's problem stands for; None for success."""
+    if 200 <= answer.status < 300:
+        return None
+    problem = answer.data if isinstance(answer.data, dict) else {}
+    fields, retry_after = problem.get("fields"), problem.get("retry_after")
+    kind = ERRORS.get(str(problem.get("code")))
+    if kind is None:
+        return None  # not a sidecar's answer: something that stands before it, judged by its status
+    return kind(
+        str(problem.get("detail", kind.title)),
+        account=problem.get("account"),
+        operation=problem.get("operation"),
+        origin=_member(Origin, problem.get("origin")),
+        vendor_code=problem.get("vendor_code"),
+        dial_state=_member(DialState, problem.get("dial_state")),
+        retry_after=retry_after if isinstance(retry_after, int | float) else None,
+        fields=fields if isinstance(fields, dict) else None,
+        request_id=problem.get("request_id"),
+    )
+
+
+def _member(kind: Any, value: Any) -> Any:
+    return kind(value) if value in list(kind) else None

@@ -1,0 +1,79 @@
+"""The sidecar as a process: an address to listen on, a log line that names it, a quiet end."""
+
+import contextlib
+import errno
+import gc
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+from gateway_contracts import ConfigError
+
+from .config import listening_on
+from .facade import Gateway
+from .guard import log
+from .process import told_to_stop
+from .proxy import make_app
+
+
+@contextlib.asynccontextmanager
+async def serving(gateway: Gateway) -> AsyncIterator[str]:
+    """The address of a sidecar of the open *gateway*, which listens where its configuration says.
+
+    Raises: ConfigError when it cannot listen there.
+    """
+    runner = web.AppRunner(make_app(gateway), access_log=None)  # the access log would cost most of the throughput
+    await runner.setup()
+    try:
+        assert gateway.config is not None  # noqa: S101 # make_app refuses a gateway without
+        host, port = gateway.config.proxy.address
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise ConfigError("proxy.listen", _trouble(f"{host}:{port}", error)) from error
+        real_port = runner.addresses[0][1]
+        yield f"http://[{host}]:{real_port}" if ":" in host else f"http://{host}:{real_port}"
+    finally:
+        await runner.cleanup()
+
+
+async def serve(path: Path, listen: str | None) -> None:
+    """Serve the accounts of the configuration at *path* until told to stop. *listen* replaces `proxy.listen`.
+
+    Raises: ConfigError, PluginError.
+    """
+    gateway = Gateway.from_file(path)
+    if listen is not None and gateway.config is not None:
+        gateway.config = listening_on(gateway.config, listen)
+    async with gateway:
+        with told_to_stop() as told:
+            async with serving(gateway) as url:
+                # What exists now lives until the end: looking at it again and again costs most of the slow requests.
+                gc.freeze()
+                gc.set_threshold(50_000, 1_000, 1_000)
+                announce("sidecar.started", url=url)
+                await told.wait()
+                announce("sidecar.stopping", url=url)
+        announce("sidecar.stopped", url=url)
+
+
+def announce(event: str, **fields: str) -> None:
+    """Log *event* whatever is left out of the log otherwise."""
+    logger = logging.getLogger("gateway")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        log.info(event, **fields)
+    finally:
+        logger.setLevel(level)
+
+
+def _trouble(where: str, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{where} is in use: stop the program that has it, or choose another port (--listen HOST:PORT, 0 for any)"
+        )
+    if error.errno == errno.EACCES:
+        return f"{where} needs more rights than this process has: choose a port from 1024 on (--listen HOST:PORT)"
+    return f"{where} is no address of this machine to listen on ({error.strerror or type(error).__name__})"

@@ -1,0 +1,100 @@
+"""The fake vendor servers that can be started by name, and the configuration of an account on one."""
+
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+from gateway_contracts import ConfigError
+
+from .process import told_to_stop
+
+RECORD_EVERY = timedelta(minutes=1)
+
+
+@attrs.frozen(kw_only=True)
+class Simulated:
+    """A vendor that can be simulated: where the simulator is, and which of its attributes an account's settings are."""
+
+    module: str
+    name: str
+    settings: Mapping[str, str]
+    credentials: tuple[str, ...]
+
+    def make(self, *, speed: float, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[Any]:
+        """A simulator that lives by the real time, with everything happening *speed* times as fast."""
+        from gateway_simulators import LiveClock
+
+        simulator: AbstractAsyncContextManager[Any] = getattr(importlib.import_module(self.module), self.name)(
+            clock=LiveClock(speed=speed), host=host, port=port
+        )
+        return simulator
+
+    def account(self, simulator: Any) -> dict[str, str]:
+        """The settings of an account on the running *simulator*."""
+        return {setting: getattr(simulator, attribute) for setting, attribute in self.settings.items()}
+
+
+SIMULATORS: Mapping[str, Simulated] = {
+    "tel4vn-v1": Simulated(
+        module="gateway_simulators.tel4vn_v1",
+        name="Tel4vnV1Simulator",
+        settings={"base_url": "url", "api_key": "api_key", "tenant_secret": "tenant_secret"},
+        credentials=("username", "password", "api_key", "tenant_secret"),
+    ),
+}
+
+
+async def simulate(
+    vendor: str, *, host: str, port: int, speed: float, records: int, tell: Callable[[str], None]
+) -> None:
+    """Run a simulator of *vendor* until told to stop. *tell* is called with what to know about it, as a gateway.toml.
+
+    Raises: ConfigError when it cannot listen there.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            simulator = await stack.enter_async_context(SIMULATORS[vendor].make(host=host, port=port, speed=speed))
+        except OSError as error:
+            text = f"cannot listen on {host}:{port} ({error.strerror}): give another --port (0 for any) or --host"
+            raise ConfigError("", text) from error
+        if records:
+            seed(simulator, records)
+        with told_to_stop() as told:
+            tell(describe(vendor, simulator))
+            await told.wait()
+
+
+def seed(simulator: Any, records: int) -> None:
+    """Give *simulator* that many finished calls, one a minute until now."""
+    step = int(RECORD_EVERY.total_seconds())
+    simulator.seed_records(records, datetime.now(UTC) - records * RECORD_EVERY, step)
+
+
+def describe(vendor: str, simulator: Any) -> str:
+    """What to know about the running *simulator*, as comments in a gateway.toml that uses it."""
+    kind = SIMULATORS[vendor]
+    control = f"{simulator.url}/_simulator"
+    post = "curl -s -X POST -H 'Content-Type: application/json'"
+    comments = [
+        f"A {vendor} simulator answers at {simulator.url} until Ctrl-C. Its credentials:",
+        *(f"  {name:<14} {getattr(simulator, name)}" for name in kind.credentials),
+        "What it knows, and what it can be told to do:",
+        f"  curl -s {control}/state",
+        f"""  {post} -d '{{"number": "0899888999"}}' {control}/incoming""",
+        f"""  {post} -d '{{"path": "/v1/call", "kind": "refuse"}}' {control}/faults""",
+        "All of this is a gateway.toml: save it and run `gateway check`.",
+    ]
+    lines = [f"# {comment}" for comment in comments]
+    lines += ["", "[accounts.hanoi]", f"vendor = {json.dumps(vendor)}", "", "[accounts.hanoi.settings]"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in kind.account(simulator).items()]
+    if not _is_loopback(simulator.url):
+        lines.append("allow_http = true")
+    return "\n".join(lines)
+
+
+def _is_loopback(url: str) -> bool:
+    return url.startswith(("http://127.", "http://localhost:", "http://[::1]:"))

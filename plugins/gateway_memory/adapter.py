@@ -1,0 +1,241 @@
+"""The adapter: what it inherits is what it can do. Events, reports, agents, … are missing, so they are unsupported."""
+
+import base64
+import io
+import itertools
+import wave
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from gateway_contracts import (
+    AgentBusy,
+    AgentNotRegistered,
+    Audio,
+    Call,
+    CallControl,
+    CallRecord,
+    CallState,
+    ClickToCall,
+    DialState,
+    Direction,
+    History,
+    InvalidRequest,
+    Leg,
+    NotFound,
+    Outcome,
+    Page,
+    Recording,
+    RecordingLink,
+    StartedCall,
+    Unsupported,
+    dumps,
+    from_json,
+    loads,
+    to_json,
+)
+from gateway_contracts.audio import audio_of
+
+from . import Settings
+
+
+@attrs.frozen(kw_only=True)
+class _Asked:
+    """What a page was asked for. A cursor is one of these, so that nothing else is needed with it."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    extension: str | None = None
+    number: str | None = None
+    direction: Direction | None = None
+    outcome: Outcome | None = None
+    min_duration_seconds: int = 0
+    limit: int = attrs.field(default=100, validator=attrs.validators.ge(1))
+    before: int | None = None
+
+    def match(self, record: CallRecord) -> bool:
+        assert record.started_at is not None  # noqa: S101 # ours always have a start
+        return (
+            (self.since is None or record.started_at >= self.since)
+            and (self.until is None or record.started_at < self.until)
+            and self.extension in (None, record.extension)
+            and self.number in (None, record.from_number, record.to_number)
+            and self.direction in (None, record.direction)
+            and self.outcome in (None, record.outcome)
+            and (record.duration_seconds or 0) >= self.min_duration_seconds
+        )
+
+
+@attrs.define
+class Memory(ClickToCall, CallControl, History, Recording):
+    """One account. Tests set `clock`, read `told` and call `end_call`.
+
+    `told` holds the operation, call and extension (or leg) of everything that reached a phone, oldest first.
+    """
+
+    account: str
+    settings: Settings
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    told: list[tuple[str, str, str]] = attrs.field(factory=list)
+    _calls: dict[str, Call] = attrs.field(factory=dict)
+    _records: dict[str, CallRecord] = attrs.field(factory=dict)
+    _ids: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
+
+    async def start_call(
+        self, *, extension: str, number: str, wait: bool = False, auto_answer: bool = False, **others: Any
+    ) -> StartedCall:
+        """The extension picks up at once where the caller waits for it or its phone does so by itself."""
+        _refuse(others)
+        self._check_phone(extension)
+        now, call_id, answered = self.clock(), f"call-{next(self._ids)}", wait or auto_answer
+        self._calls[call_id] = Call(
+            account=self.account,
+            call_id=call_id,
+            direction=Direction.OUTBOUND,
+            state=CallState.ANSWERED if answered else CallState.RINGING,
+            from_number=extension,
+            to_number=number,
+            extension=extension,
+            started_at=now,
+            answered_at=now if answered else None,
+        )
+        self.told.append(("start_call", call_id, extension))
+        return StartedCall(account=self.account, call_id=call_id, extension=extension, number=number, requested_at=now)
+
+    async def list_calls(self) -> Page[Call]:
+        return Page(items=tuple(self._calls.values()), total=len(self._calls))
+
+    async def transfer_call(self, call_id: str, *, to: str, leg: Leg | None = None) -> None:
+        call = self._call(call_id)
+        if leg is Leg.A:
+            raise Unsupported("memory moves the customer's side only: leave leg out", dial_state=DialState.NOT_PLACED)
+        self._check_phone(to)
+        self._calls[call_id] = attrs.evolve(call, extension=to)
+        self.told.append(("transfer_call", call_id, to))
+
+    async def listen_call(self, call_id: str, *, extension: str) -> None:
+        self._join("listen_call", call_id, extension)
+
+    async def whisper_call(self, call_id: str, *, extension: str) -> None:
+        self._join("whisper_call", call_id, extension)
+
+    async def barge_call(self, call_id: str, *, extension: str) -> None:
+        self._join("barge_call", call_id, extension)
+
+    async def park_call(self, call_id: str, *, leg: Leg) -> None:
+        self.told.append(("park_call", self._call(call_id).call_id, leg))
+
+    async def list_records(
+        self,
+        *,
+        duration_seconds: int | None = None,
+        ended_since: datetime | None = None,
+        ended_until: datetime | None = None,
+        recording_name: str | None = None,
+        cursor: str | None = None,
+        **filters: Any,
+    ) -> Page[CallRecord]:
+        _refuse({"duration_seconds": duration_seconds, "recording_name": recording_name})
+        _refuse({"ended_since": ended_since, "ended_until": ended_until})
+        given = {name: value for name, value in filters.items() if value is not None}
+        asked = _read_cursor(cursor) if cursor else _Asked(**given)
+        matching = [(place, each) for place, each in enumerate(self._records.values()) if asked.match(each)]
+        # Newest first, going on by place: records that come meanwhile do not move the pages.
+        left = [(place, each) for place, each in reversed(matching) if asked.before is None or place < asked.before]
+        page = left[: asked.limit]
+        following = _make_cursor(attrs.evolve(asked, before=page[-1][0])) if len(left) > len(page) else None
+        return Page(items=tuple(each for _, each in page), next=following, total=len(matching))
+
+    async def get_record(self, record_id: str) -> CallRecord:
+        if record_id not in self._records:
+            raise NotFound(f"There is no record {record_id!r}")
+        return self._records[record_id]
+
+    async def locate_recording(self, record_id: str) -> RecordingLink:
+        raise Unsupported("memory has no addresses for its recordings: use fetch_recording")
+
+    async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:
+        if not (await self.get_record(record_id)).has_recording:
+            raise NotFound(f"There is no recording of {record_id!r}: the call was not answered")
+        return audio_of(_second_of_silence(), account=self.account, record_id=record_id, byte_range=byte_range)
+
+    def end_call(self, call_id: str, *, outcome: Outcome = Outcome.ANSWERED) -> CallRecord:
+        """Hang up, and keep the record. An answer that nobody saw came when the call started."""
+        call, now = self._calls.pop(call_id), self.clock()
+        answered = outcome is Outcome.ANSWERED
+        answered_at = (call.answered_at or call.started_at) if answered else None
+        record = CallRecord(
+            account=self.account,
+            record_id=call_id.replace("call", "record"),
+            call_id=call_id,
+            sip_call_id=None,
+            direction=call.direction,
+            outcome=outcome,
+            vendor_status=None,
+            cause=None,
+            from_number=call.from_number,
+            to_number=call.to_number,
+            extension=call.extension,
+            hotline=None,
+            queue=None,
+            started_at=call.started_at,
+            ringing_at=call.started_at,
+            answered_at=answered_at,
+            ended_at=now,
+            duration_seconds=_seconds(call.started_at, now),
+            talk_seconds=_seconds(answered_at, now),
+            customer_id=None,
+            has_recording=answered,
+        )
+        self._records[record.record_id] = record
+        return record
+
+    def _call(self, call_id: str) -> Call:
+        if call_id not in self._calls:
+            raise NotFound(f"There is no call {call_id!r}, or it has ended", dial_state=DialState.NOT_PLACED)
+        return self._calls[call_id]
+
+    def _join(self, how: str, call_id: str, extension: str) -> None:
+        self._call(call_id)
+        self._check_phone(extension)
+        self.told.append((how, call_id, extension))
+
+    def _check_phone(self, extension: str) -> None:
+        # `not_placed` is said with proof only: here we know that nothing rang.
+        if extension not in self.settings.extensions:
+            raise AgentNotRegistered("The extension's phone is not connected", dial_state=DialState.NOT_PLACED)
+        if extension in self.settings.busy or any(call.extension == extension for call in self._calls.values()):
+            raise AgentBusy("The extension is in a call", dial_state=DialState.NOT_PLACED)
+
+
+def _refuse(arguments: dict[str, Any]) -> None:
+    """What cannot be said to the vendor is refused by name, never dropped."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise Unsupported(f"memory knows no {name}: leave it out")
+
+
+def _seconds(start: datetime | None, end: datetime) -> int:
+    return int((end - start).total_seconds()) if start else 0
+
+
+def _make_cursor(asked: _Asked) -> str:
+    return base64.urlsafe_b64encode(dumps(to_json(asked))).decode()
+
+
+def _read_cursor(cursor: str) -> _Asked:
+    try:
+        return from_json(loads(base64.urlsafe_b64decode(cursor)), _Asked, refuse_unknown=True)
+    except ValueError:
+        raise InvalidRequest("The cursor is not ours", fields={"cursor": "is from no page of this list"}) from None
+
+
+def _second_of_silence() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as audio:
+        audio.setnchannels(1)
+        audio.setsampwidth(1)
+        audio.setframerate(8000)
+        audio.writeframes(b"\x80" * 8000)
+    return file.getvalue()

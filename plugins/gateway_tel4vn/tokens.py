@@ -1,0 +1,77 @@
+"""From user name and password, or an api key, to the token that every request carries."""
+
+import time
+from typing import Any
+
+import attrs
+from gateway_contracts import GatewayError, Secret, VendorAuthFailed
+from gateway_contracts.http import HttpClient, Token, renew_at
+
+from .answers import unwrap
+from .words import whole
+
+
+@attrs.define(kw_only=True)
+class _Login:
+    api_key: str
+
+
+@attrs.define(kw_only=True)
+class _TokenRow:
+    token: str
+    expired: int | float | str | None = None
+    expired_in: int | float | str | None = None
+
+
+@attrs.define(kw_only=True)
+class TokenSource:
+    """Asks for tokens: `POST` *token_path* with the api key (003:102), which `POST` *login_path* gives for a user name
+    and password (003:59). When an api key that came from a login stops working, the login is done once more.
+    """
+
+    http: HttpClient
+    login_path: str
+    token_path: str
+    api_key: Secret | None
+    username: str | None
+    password: Secret | None
+    max_age_seconds: float
+    _from_login: Secret | None = attrs.field(default=None, init=False, repr=False)
+
+    async def fetch(self) -> Token:
+        """A new token. Raises: VendorAuthFailed, and what any read raises."""
+        if self.api_key is not None:
+            return await self._exchange(self.api_key)
+        if self._from_login is not None:
+            try:
+                return await self._exchange(self._from_login)
+            except VendorAuthFailed:
+                self._from_login = None
+        self._from_login = await self._log_in()
+        return await self._exchange(self._from_login)
+
+    async def _log_in(self) -> Secret:
+        password = self.password.reveal() if self.password else ""
+        row = await self._ask(self.login_path, {"username": self.username, "password": password}, "api_key", _Login)
+        return Secret(row.api_key.strip())
+
+    async def _exchange(self, api_key: Secret) -> Token:
+        row = await self._ask(self.token_path, {"api_key": api_key.reveal()}, "token", _TokenRow)
+        now = time.time()
+        # Two shapes, and which one a host sends does not follow its API version: an epoch or the seconds that are left.
+        expiry = whole(row.expired) or whole(row.expired_in) or self.max_age_seconds
+        return Token(row.token.strip(), renew_at(expiry, now=now, max_age=self.max_age_seconds))
+
+    async def _ask(self, path: str, body: dict[str, Any], wanted: str, kind: Any) -> Any:
+        try:
+            answer = await self.http.send("POST", path, json=body, authorized=False)
+            return answer.parse(kind, unwrap(answer.data, wanted))
+        except GatewayError as error:
+            if error.status in {400, 404, 422}:  # a refusal in whatever form: the credentials are what was asked about
+                # Its text is left out: it may repeat what was sent.
+                raise VendorAuthFailed(
+                    f"The vendor did not accept the account's credentials at {path}: check api_key, or username and "
+                    "password, in the account's settings",
+                    account=error.account,
+                ) from None
+            raise

@@ -1,0 +1,160 @@
+"""The words and numbers that TEL4VN's products share, turned into ours.
+
+Sources: documents 000, 001 and 003 (2021), the later public edition (2023) and spellings seen in real answers.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+
+import attrs
+from gateway_contracts import Direction, Outcome
+
+OUTCOMES: Mapping[str, Outcome] = {
+    # Keys are lower-case with `-` between words. 003:830-856, 002:318-326, and spellings seen in real answers.
+    "answered": Outcome.ANSWERED,
+    "success": Outcome.ANSWERED,
+    "busy": Outcome.BUSY,
+    "no-answer": Outcome.NO_ANSWER,
+    "no-answered": Outcome.NO_ANSWER,
+    "busy-line": Outcome.NO_ANSWER,  # rang in a queue and nobody took it
+    "abandoned": Outcome.NO_ANSWER,
+    "missed": Outcome.NO_ANSWER,
+    "cancel": Outcome.CANCELLED,
+    "canceled": Outcome.CANCELLED,
+    "cancelled": Outcome.CANCELLED,
+    "not-available": Outcome.UNREACHABLE,
+    "failed": Outcome.FAILED,
+    "fail": Outcome.FAILED,
+    "congestion": Outcome.FAILED,
+    "phone-block": Outcome.FAILED,
+    "invalid": Outcome.FAILED,
+    "invalid-number": Outcome.FAILED,
+    "unknown": Outcome.UNKNOWN,
+}
+
+DIRECTIONS: Mapping[str, Direction] = {  # 003:276, 003:405
+    "inbound": Direction.INBOUND,
+    "outbound": Direction.OUTBOUND,
+    "local": Direction.INTERNAL,
+}
+DIRECTION_FILTERS: Mapping[Direction, str] = {direction: word for word, direction in DIRECTIONS.items()}
+
+_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # zero values, whatever zone they were written in, lie before
+
+
+def outcome_of(status: str | None) -> Outcome:
+    """Our word for the vendor's *status*; `unknown` for one that nobody has documented."""
+    return OUTCOMES.get(re.sub(r"[ _]+", "-", (status or "").strip().lower()), Outcome.UNKNOWN)
+
+
+def text(value: str | int | None) -> str | None:
+    """*value* without the blanks that the vendor leaves around ids and numbers (003:316); None when nothing is left."""
+    return str(value).strip() or None if value is not None else None
+
+
+def whole(value: str | int | float | None) -> int | None:
+    """A count of seconds or rows, which arrives as a number or as text; None when absent.
+
+    Raises: ValueError for anything else.
+    """
+    if value is None or value == "":
+        return None
+    number = float(value)
+    if number < 0 or number != number // 1:
+        raise ValueError(f"{value!r} is not a whole number")
+    return int(number)
+
+
+@attrs.frozen
+class LocalTime:
+    """Reads and writes the vendor's times, which have no zone: they are local to *zone*.
+
+    *z_is_local* says that a trailing `Z` is decoration, as some of the vendor's hosts send it.
+    """
+
+    zone: tzinfo
+    z_is_local: bool = False
+
+    def read(self, value: str | None) -> datetime | None:
+        """The UTC moment that *value* stands for; None for nothing and for zero values. Raises: ValueError."""
+        stamp = (value or "").strip()
+        if not stamp:
+            return None
+        if self.z_is_local and stamp[-1] in "Zz":
+            stamp = stamp[:-1]
+        moment = datetime.fromisoformat(stamp)
+        if moment.year <= 1:
+            return None
+        moment = moment.replace(tzinfo=self.zone) if moment.tzinfo is None else moment
+        moment = moment.astimezone(UTC)
+        return moment if moment >= _EARLIEST else None
+
+    def write(self, moment: datetime) -> str:
+        """*moment* as the vendor's filters take it, to the second (003:397)."""
+        return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@attrs.frozen
+class Parties:
+    """Who takes part in a call: both sides, and which extension and hotline of ours."""
+
+    from_number: str | None
+    to_number: str | None
+    extension: str | None
+    hotline: str | None
+
+
+def parties(
+    direction: Direction,
+    source: str | None,
+    target: str | None,
+    *,
+    is_extension: Callable[[str | None], bool],
+    extension: str | None = None,
+    hotline: str | None = None,
+) -> Parties:
+    """Read who called whom, so that the same call looks the same in live calls, events and records.
+
+    Our side is the extension where it is known; the hotline stands in `hotline`. Events name the extension as the
+    source of an outbound call and the target of an inbound one (003:245-246) but their sample has them the wrong way
+    round (003:226-228); records name the hotline as the source of an outbound call (003:306-308).
+    """
+    if direction is Direction.OUTBOUND:
+        if is_extension(target) and not is_extension(source):
+            source, target = target, source
+        extension = extension or (source if is_extension(source) else None)
+        if source != extension and not is_extension(source):
+            hotline = hotline or source
+            source = extension or source
+    elif direction is Direction.INBOUND:
+        if is_extension(source) and not is_extension(target):
+            source, target = target, source
+        extension = extension or (target if is_extension(target) else None)
+        if target != extension and not is_extension(target):
+            hotline = hotline or target
+            target = extension or target
+    elif direction is Direction.INTERNAL:
+        extension = extension or source
+    return Parties(source, target, extension, hotline)
+
+
+def derive_direction(
+    word: str | int | None,
+    source: str | None,
+    target: str | None,
+    *,
+    numbers: Mapping[str, Direction],
+    is_extension: Callable[[str | None], bool],
+) -> Direction:
+    """The direction that *word* stands for, looked up in *numbers* where it is one, else told from the two sides."""
+    spelt = str(word).strip().lower() if word is not None else ""
+    known = DIRECTIONS.get(spelt) or numbers.get(spelt)
+    if known:
+        return known
+    sides = (is_extension(source), is_extension(target))
+    return {
+        (True, False): Direction.OUTBOUND,
+        (False, True): Direction.INBOUND,
+        (True, True): Direction.INTERNAL,
+    }.get(sides, Direction.UNKNOWN)

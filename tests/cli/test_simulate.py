@@ -1,0 +1,50 @@
+"""`gateway simulate`: a fake PBX to develop against."""
+
+import json
+import signal
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_it_prints_is_a_configuration(process, gateway, tmp_path, number):
+    """What is printed can be saved as gateway.toml and used at once; a signal ends it with 0."""
+    running = process("simulate", "tel4vn-v1", "--records", "3", "--speed", "100")
+    lines = list(iter(running.stdout.readline, "\n"))
+    lines += [running.stdout.readline() for _ in range(6)]
+    config = tmp_path / "gateway.toml"
+    config.write_text("".join(lines))
+
+    checked = gateway("check", config=config)
+    records = gateway("call", "hanoi", "list_records", config=config)
+    running.send_signal(number)
+    running.communicate()
+
+    assert checked.exit_code == 0
+    assert json.loads(records.stdout)["total"] == 3
+    assert any("/_simulator/state" in line for line in lines)
+    assert running.returncode == 0
+
+
+def test_unknown_vendor_names_the_nearest(gateway):
+    """A misspelt vendor is a usage error that helps."""
+    refused = gateway("simulate", "tel4vn")
+
+    assert refused.exit_code == 2
+    assert "did you mean 'tel4vn-v1'?" in refused.stderr
+
+
+def test_port_in_use(gateway):
+    """A port that somebody has is said, with what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        failed = gateway("simulate", "tel4vn-v1", "--port", taken.getsockname()[1])
+
+    assert failed.exit_code == 3
+    assert "give another --port" in failed.stderr
+
+
+@pytest.mark.parametrize("words", [("--speed", "0"), ("--records", "-1"), ("--port", "65536")])
+def test_numbers_that_make_no_sense(gateway, words):
+    """A number out of range is a usage error."""
+    assert gateway("simulate", "tel4vn-v1", *words).exit_code == 2

@@ -1,0 +1,438 @@
+"""Data from outside is taken as it is or refused by its path; nothing is guessed."""
+
+import enum
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import pytest
+from gateway_contracts import (
+    Call,
+    CallEvent,
+    CallRecord,
+    Customer,
+    Direction,
+    InvalidValue,
+    Leg,
+    Page,
+    QueueCustomer,
+    Secret,
+    StartedCall,
+    Tenant,
+    Timeouts,
+    dumps,
+    from_json,
+    from_settings,
+    from_text,
+    loads,
+    nearest,
+    to_json,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+@attrs.frozen(kw_only=True)
+class Item:
+    name: str
+    count: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Box:
+    label: str
+    items: tuple[Item, ...] = ()
+    size: Size = Size.SMALL
+    by_name: dict[str, Item] = attrs.field(factory=dict)
+    open_at: datetime | None = None
+    any_of: int | str | None = None
+    secret: Secret | None = None
+    anything: Any = None
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, str),
+        (1, str),
+        (True, str),
+        (b"x", str),
+        ("false", bool),
+        (0, bool),
+        (None, bool),
+        (1.9, int),
+        (1.0, int),
+        ("1", int),
+        (True, int),
+        (None, int),
+        (2**63, int),
+        (-(2**63) - 1, int),
+        ("1.5", float),
+        (True, float),
+        (float("nan"), float),
+        (float("inf"), float),
+        pytest.param(10**400, float, id="huge"),
+        ("inbound ", Direction),
+        ("INBOUND", Direction),
+        (None, Direction),
+        ([], Direction),
+        (3, Size),
+        (1, Secret),
+        (None, Secret),
+        ("text", tuple[str, ...]),
+        ({"a": 1}, tuple[str, ...]),
+        ({"a", "b"}, tuple[str, ...]),
+        (None, Sequence[str]),
+        ([], dict[str, int]),
+        ("text", dict[str, int]),
+        (None, dict[str, int]),
+        (5, Mapping[str, int]),
+        ({"a": "1"}, dict[str, int]),
+        ([], Item),
+        ("text", Item),
+        (None, Item),
+        ({}, Item),
+        (1, datetime),
+        (date(2026, 1, 31), datetime),
+        (True, int | None),
+        (1.5, int | str),
+    ],
+)
+def test_a_value_of_another_type_is_refused(value, kind):
+    """What cattrs would turn into something (None into "None", "false" into True, 1.9 into 1) is refused."""
+    with pytest.raises(InvalidValue):
+        from_json(value, kind)
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "kind"),
+    [
+        ("x", "x", str),
+        (2**63 - 1, 2**63 - 1, int),
+        (1.0, 1, float),
+        (1.5, 1.5, float),
+        (True, True, bool),
+        (Direction.INBOUND, "inbound", Direction),
+        (Direction.INBOUND, Direction.INBOUND, Direction),
+        (Size.LARGE, 2, Size),
+        (Leg.A, "a", Leg | None),
+        (None, None, Leg | None),
+        (None, None, int | None),
+        (5, 5, int | str),
+        ("5", "5", int | str),
+        (("a", "b"), ["a", "b"], tuple[str, ...]),
+        (("a",), ("a",), Sequence[str]),
+        (["a"], ["a"], list[str]),
+        ({"a": 1}, {"a": 1}, dict[str, int]),
+        ({"a": 1}, {"a": 1}, Mapping[str, int]),
+        (Secret("x"), "x", Secret),
+        (Item(name="a", count=1), {"name": "a", "count": 1}, Item),
+        (Item(name="a"), Item(name="a"), Item),
+        (Page(items=(Item(name="a"),)), {"items": [{"name": "a"}]}, Page[Item]),
+    ],
+)
+def test_a_value_of_its_own_type_is_taken(expected, value, kind):
+    """What has the right type, or is the instance already, comes through."""
+    found = from_json(value, kind)
+
+    assert expected == found
+    assert type(expected) is type(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("label", {"label": 1}),
+        ("label", {}),
+        ("items[3].name", {"label": "x", "items": [{"name": "a"}] * 3 + [{"name": None}]}),
+        ("items[0].name", {"label": "x", "items": [{}]}),
+        ("items", {"label": "x", "items": {}}),
+        ("items[1]", {"label": "x", "items": [{"name": "a"}, "b"]}),
+        ("size", {"label": "x", "size": 9}),
+        ("open_at", {"label": "x", "open_at": "yesterday"}),
+        ("any_of", {"label": "x", "any_of": 1.5}),
+        ("secret", {"label": "x", "secret": 5}),
+    ],
+)
+def test_a_bad_value_is_named_by_its_path(path, value):
+    """The error's `fields` hold exactly the path of the bad value, and its text says it too."""
+    with pytest.raises(InvalidValue) as caught:
+        from_json(value, Box)
+
+    assert [path] == list(caught.value.fields)
+    assert path in str(caught.value)
+
+
+def test_a_bad_value_in_a_table_is_named_by_its_key():
+    """A key of a table is part of the path, as it is in `accounts.hanoi.settings`."""
+    with pytest.raises(InvalidValue) as caught:
+        from_json({"label": "x", "by_name": {"left": {"name": "a"}, "right": {"name": 1}}}, Box)
+
+    assert ["by_name.right.name"] == list(caught.value.fields)
+
+
+def test_every_bad_value_is_named_at_once():
+    """Somebody who mends a file sees all that is wrong with it."""
+    with pytest.raises(InvalidValue) as caught:
+        from_json({"label": 1, "items": [{"name": 2}, {"name": "b", "count": "c"}]}, Box)
+
+    assert {"label", "items[0].name", "items[1].count"} == set(caught.value.fields)
+
+
+def test_unknown_keys_are_refused_with_the_nearest_name_where_they_are_ours():
+    """Our own configuration and API refuse a misspelt key and say what was meant."""
+    with pytest.raises(InvalidValue) as caught:
+        from_json({"label": "x", "items": [{"name": "a", "cuont": 1}]}, Box, refuse_unknown=True)
+
+    assert {"items[0].cuont": "is not known here (did you mean 'count'?)"} == caught.value.fields
+
+
+def test_unknown_keys_of_vendors_are_ignored():
+    """A vendor may add to its answers whenever it likes."""
+    assert Item(name="a") == from_json({"name": "a", "new": {"deep": [1]}}, Item)
+
+
+@pytest.mark.parametrize(("expected", "name"), [(" (did you mean 'count'?)", "coutn"), ("", "zzz"), ("", "")])
+def test_the_nearest_name_is_a_hint_and_only_when_near(expected, name):
+    """A name that is like no other gets no hint."""
+    assert expected == nearest(name, ["count", "name"])
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        (datetime(2026, 1, 31, 9, tzinfo=UTC), "2026-01-31T09:00:00Z"),
+        (datetime(2026, 1, 31, 2, tzinfo=UTC), "2026-01-31T09:00:00+07:00"),
+        (datetime(2026, 1, 31, 9, 0, 0, 250_000, tzinfo=UTC), "2026-01-31T09:00:00.25Z"),
+        (datetime(2026, 1, 30, 19, tzinfo=UTC), "2026-01-31 09:00:00+14:00"),
+    ],
+)
+def test_times_leave_in_utc(expected, text):
+    """Whatever zone a time is written in, it is the same moment in UTC."""
+    found = from_json(text, datetime)
+
+    assert expected == found
+    assert timedelta(0) == found.utcoffset()
+
+
+def test_an_aware_datetime_is_taken_into_utc():
+    """A datetime of another zone, as an application gives it, is turned to UTC too."""
+    given = datetime(2026, 1, 31, 9, tzinfo=timezone(timedelta(hours=7)))
+
+    found = from_json(given, datetime)
+
+    assert given == found
+    assert timedelta(0) == found.utcoffset()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(2026, 1, 31),
+        "2026-01-31T09:00:00",
+        "2026-01-31",
+        "",
+        " ",
+        "0",
+        "2026-13-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "2026-01-31T09:00:00+99:00",
+        "\ud800",
+        "2026-01-31T09:00:00Z" * 1000,
+    ],
+)
+@pytest.mark.parametrize("read", [from_json, from_text])
+def test_times_without_zone_or_out_of_range_are_refused(read, value):
+    """A time that could mean several moments, or none that there is, is not guessed."""
+    with pytest.raises(InvalidValue):
+        read(value, datetime)
+
+
+@pytest.mark.parametrize(
+    ("expected", "text", "kind"),
+    [
+        (5, "5", int),
+        (-5, "-5", int | None),
+        (1.5, "1.5", float),
+        (True, "TRUE", bool),
+        (True, "1", bool),
+        (False, "no", bool),
+        ("null", "null", str | None),
+        (Direction.INBOUND, "inbound", Direction | None),
+        (Secret("x"), "x", Secret),
+        (("a",), "a", Sequence[str]),
+        (("a", "b"), ["a", "b"], Sequence[str]),
+        (("a", "b"), '["a", "b"]', Sequence[str]),
+        (
+            (QueueCustomer(customer_id="1", numbers=("2",)),),
+            '[{"customer_id": "1", "numbers": ["2"]}]',
+            Sequence[QueueCustomer],
+        ),
+        (QueueCustomer(customer_id="1", numbers=()), '{"customer_id": "1", "numbers": []}', QueueCustomer),
+    ],
+)
+def test_text_of_a_query_is_read_as_what_is_wanted(expected, text, kind):
+    """The command line and a query hold text only."""
+    found = from_text(text, kind)
+
+    assert expected == found
+    assert type(expected) is type(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", int),
+        (" 1", int),
+        ("1.0", int),
+        ("1e3", int),
+        ("١٢", int),
+        ("1_000", int),
+        ("9" * 5000, int),
+        ("9" * 19, int),
+        ("nan", float),
+        ("1e999", float),
+        ("", bool),
+        ("2", bool),
+        ("None", int | None),
+        ("out", Direction),
+        (["a", "b"], str),
+        (["1", "2"], int | None),
+        (["true", "true"], bool),
+        (["inbound", "outbound"], Direction),
+        (["a", "b"], Secret),
+        (["2026-01-31T09:00:00Z"] * 2, datetime),
+        ("[", Sequence[str]),
+        ("[1]", Sequence[str]),
+        ("{", QueueCustomer),
+        ("[]", QueueCustomer),
+        ('{"customer_id": "1", "numbers": [], "more": 1}', QueueCustomer),
+        (["{}", "{}"], QueueCustomer),
+        ("[" * 100_000, Sequence[str]),
+    ],
+)
+def test_other_text_is_refused(text, kind):
+    """Text that is nearly right, or given twice where one is wanted, is refused."""
+    with pytest.raises(InvalidValue):
+        from_text(text, kind)
+
+
+@pytest.mark.parametrize("text", ["2026-01-31T09:00:00 07:00", "2026-01-31T09:00:00+07:00"])
+def test_a_plus_that_became_a_blank_in_a_query_is_still_a_zone(text):
+    """Nobody encodes the `+` of a time zone, so it arrives as a blank."""
+    assert datetime(2026, 1, 31, 2, tzinfo=UTC) == from_text(text, datetime)
+
+
+def test_settings_give_secrets_to_whoever_reads_them():
+    """A setting of type Secret is made by the function that knows where secrets are."""
+    found = from_settings({"label": "x", "secret": {"env": "NAME"}}, Box, lambda value: Secret(f"from {value['env']}"))
+
+    assert Secret("from NAME") == found.secret
+
+
+def test_what_the_secrets_function_raises_is_named_by_its_path():
+    """A variable that is not set is a bad value like any other."""
+
+    def refuse(_):
+        raise ValueError("is not set")
+
+    with pytest.raises(InvalidValue) as caught:
+        from_settings({"label": "x", "secret": "y"}, Box, refuse)
+
+    assert {"secret": "is not set"} == caught.value.fields
+
+
+@attrs.frozen(kw_only=True)
+class Kept:
+    account: str
+    raw: Any = None
+
+
+def test_the_vendors_own_answer_is_left_out_unless_asked():
+    """`raw` travels only with `?raw=1`, at any depth."""
+    page = Page(items=(Kept(account="a", raw={"secret": 1}),))
+
+    assert {"items": [{"account": "a"}], "next": None, "total": None} == to_json(page)
+    assert {"secret": 1} == to_json(page, raw=True)["items"][0]["raw"]
+
+
+def test_json_has_times_in_utc_with_z():
+    """RFC 3339, the zone as Z."""
+    moment = datetime(2026, 1, 31, 9, tzinfo=timezone(timedelta(hours=7)))
+
+    assert b'{"at":"2026-01-31T02:00:00Z"}' == dumps(to_json({"at": moment}))
+
+
+def test_a_secret_leaves_only_as_json_that_was_asked_for():
+    """An answer that exists to hand a password out holds it as text."""
+    tenant = Tenant(account="a", tenant_id="t", user=None)
+
+    assert {"x": "p"} == to_json({"x": Secret("p")})
+    assert to_json(tenant)["user"] is None
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"nul", b'"\\ud800"', b"[" * 100_000, b"NaN", b"\xff"])
+def test_what_is_not_json_is_a_value_error(text):
+    """`loads` raises one thing."""
+    with pytest.raises(ValueError):
+        loads(text)
+
+
+def test_json_as_deep_as_it_may_come_is_taken_as_it_is():
+    """What a vendor nests is not looked into where anything goes."""
+    deep = loads(b"[" * 500 + b"]" * 500)
+
+    assert deep == from_json({"label": "x", "anything": deep}, Box).anything
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["inbound", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KINDS = [Box, Item, Call, CallEvent, CallRecord, Customer, StartedCall, Timeouts, QueueCustomer, Tenant, Page[Call]]
+
+
+@st.composite
+def nearly(draw, kind):
+    """An object with some of the keys of *kind*, and anything under them."""
+    fields = [field.name for field in attrs.fields(getattr(kind, "__origin__", kind))]
+    return draw(st.dictionaries(st.sampled_from(fields) | st.text(max_size=4), plain, max_size=6))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("refuse_unknown", [True, False])
+def test_any_json_is_a_value_or_an_invalid_value(kind, refuse_unknown):
+    """Nothing that a vendor or a caller can send raises anything else."""
+
+    @given(plain | nearly(kind))
+    def hold(value):
+        try:
+            from_json(value, kind, refuse_unknown=refuse_unknown)
+        except InvalidValue as error:
+            assert error.fields
+
+    hold()
+
+
+@pytest.mark.parametrize("kind", [int, float, bool, str, datetime, Direction, Sequence[str], int | None, Item, Secret])
+def test_any_text_is_a_value_or_an_invalid_value(kind):
+    """Nothing that can be typed into a query raises anything else."""
+
+    @given(st.text() | st.lists(st.text(), max_size=3) | plain.map(json.dumps))
+    def hold(value):
+        try:
+            from_text(value, kind)
+        except InvalidValue as error:
+            assert error.fields
+
+    hold()

@@ -1,0 +1,685 @@
+"""The HTTP helper against real servers: what rings is sent once, and every trouble is one of our errors."""
+
+import asyncio
+import datetime
+import gzip
+import logging
+import ssl
+
+import attrs
+import pytest
+from gateway_contracts import (
+    Account,
+    AgentBusy,
+    Conflict,
+    DialState,
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    Origin,
+    OutcomeUnknown,
+    RateLimited,
+    Timeouts,
+    VendorAuthFailed,
+    VendorProtocolError,
+    VendorRejected,
+    VendorTimeout,
+    VendorUnavailable,
+)
+from gateway_contracts import http as contracts_http
+from gateway_contracts.http import READ_ATTEMPTS, Effect, HttpClient, segment
+
+SECRET = "t0ken-s3cr3t"
+IN_NO_TIME = Timeouts(connect=1, read=0.05, dial=0.05)
+LOST = {
+    "dropped": (b"", "drop"),
+    "reset": (b"", "reset"),
+    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", "drop"),
+    "half a body": (b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"call', "drop"),
+    "half a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{", "drop"),
+    "no HTTP": (b"SSH-2.0-OpenSSH\r\n\r\n", "drop"),
+    "no gzip": (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Encoding: gzip\r\n\r\nabcd", "drop"),
+}
+GET_AND_OTHERS = ["GET", "POST", "PUT", "DELETE"]
+
+
+class Tokens:
+    """Counts: each token is another."""
+
+    def __init__(self):
+        self.given = 0
+        self.refused = []
+
+    async def get(self):
+        return f"{SECRET}-{self.given + len(self.refused)}"
+
+    def refuse(self, token):
+        self.refused.append(token)
+
+
+@pytest.mark.parametrize("effect", [Effect.RING, Effect.WRITE])
+@pytest.mark.parametrize("verb", GET_AND_OTHERS)
+@pytest.mark.parametrize("lost", ["dropped", "reset"])
+async def test_what_is_more_than_a_read_is_sent_once_over_a_reused_connection(
+    scripted, client, http_answer, verb, effect, lost
+):
+    """aiohttp sends a GET, PUT or DELETE again when a reused connection drops; TEL4VN's click-to-call is a GET."""
+    scripted.answers = [http_answer(), LOST[lost], http_answer()]
+    http = await client()
+    await http.send("GET", "/warm-up")
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await http.send(verb, "/dial", effect=effect)
+
+    assert [(1, "/warm-up"), (1, "/dial")] == [(each.connection, each.target) for each in scripted.received]
+    assert (DialState.UNKNOWN if effect is Effect.RING else None) is caught.value.dial_state
+
+
+async def test_the_session_itself_never_sends_twice(scripted, client, http_answer):
+    """Streams and sockets use the session without `send`; the same holds there."""
+    scripted.answers = [http_answer(), LOST["dropped"], http_answer()]
+    http = await client()
+    await http.send("GET", "/warm-up")
+
+    with pytest.raises(contracts_http.SentAndLost):
+        await http.session.get(scripted.url)
+
+    assert 2 == len(scripted.received)
+
+
+async def test_a_read_over_a_reused_connection_is_tried_by_us_alone(scripted, client, http_answer):
+    """Our own tries and none of aiohttp's below them."""
+    scripted.answers = [http_answer(), LOST["dropped"]]
+    http = await client()
+    await http.send("GET", "/warm-up")
+
+    with pytest.raises(VendorUnavailable) as caught:
+        await http.send("GET", "/list")
+
+    assert READ_ATTEMPTS == len(scripted.received) - 1
+    assert Origin.NETWORK is caught.value.origin
+
+
+async def test_a_read_that_is_answered_later_succeeds(scripted, client, http_answer):
+    """A dropped connection and a 503 cost a request each, and no error."""
+    scripted.answers = [LOST["dropped"], http_answer(503), http_answer(body=b'{"rows": []}')]
+    http = await client()
+
+    answer = await http.send("GET", "/list")
+
+    assert {"rows": []} == answer.data
+    assert 3 == len(scripted.received)
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+async def test_a_dial_whose_reply_is_lost_is_unknown_and_not_repeated(scripted, client, lost):
+    """Whatever part of the answer arrived: the request was sent."""
+    scripted.answers = [lost]
+    http = await client()
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert 1 == len(scripted.received)
+    assert (DialState.UNKNOWN, Origin.NETWORK, "hanoi") == (
+        caught.value.dial_state,
+        caught.value.origin,
+        caught.value.account,
+    )
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+async def test_a_read_whose_reply_is_lost_is_unavailable(scripted, client, lost):
+    """After our tries."""
+    scripted.answers = [lost]
+    http = await client()
+
+    with pytest.raises(VendorUnavailable) as caught:
+        await http.send("GET", "/list")
+
+    assert READ_ATTEMPTS == len(scripted.received)
+    assert caught.value.dial_state is None
+
+
+@pytest.mark.parametrize(
+    "status", [301, 302, 303, 307, 308, 400, 403, 404, 405, 408, 409, 418, 422, 429, 500, 502, 503, 504, 599]
+)
+async def test_a_status_that_is_no_documented_refusal_proves_nothing(scripted, client, http_answer, status):
+    """A phone may have rung before a 5xx, or behind a redirect, which is never followed."""
+    scripted.answers = [http_answer(status, Location="/elsewhere")]
+    http = await client()
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await http.send("POST", "/dial", effect=Effect.RING)
+
+    assert 1 == len(scripted.received)
+    assert (DialState.UNKNOWN, str(status)) == (caught.value.dial_state, caught.value.vendor_code)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"<html>maintenance</html>", "text/html"),
+        (b"<html>maintenance</html>", "application/json"),
+        (b'{"call_id": ', "application/json"),
+        (b"OK", "text/plain"),
+        (b"\xff\xfe", "application/json"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("effect", "expected"),
+    [
+        (Effect.RING, OutcomeUnknown),
+        (Effect.WRITE, OutcomeUnknown),
+        (Effect.READ, VendorProtocolError),
+    ],
+)
+async def test_a_success_that_is_not_json_is_no_success(
+    scripted, client, http_answer, body, content_type, effect, expected
+):
+    """A web page with 200 says nothing about the call, and is not read again either."""
+    scripted.answers = [http_answer(200, body, content_type=content_type)]
+    http = await client()
+
+    with pytest.raises(expected) as caught:
+        await http.send("GET", "/dial", effect=effect)
+
+    assert 1 == len(scripted.received)
+    assert Origin.VENDOR is caught.value.origin
+
+
+async def test_an_answer_with_json_of_another_type_is_taken_as_json(scripted, client, http_answer):
+    """Vendors send JSON as text/html too."""
+    scripted.answers = [http_answer(body=b'{"a": 1}', content_type="text/html; charset=utf-8")]
+    http = await client()
+
+    answer = await http.send("GET", "/")
+
+    assert ({"a": 1}, "text/html") == (answer.data, answer.media_type)
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    call_id: str
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(Effect.RING, OutcomeUnknown), (Effect.READ, VendorProtocolError)])
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"call_id": 5}', b'{"id": "x"}'])
+async def test_json_of_other_types_than_documented_is_nonsense(scripted, client, http_answer, effect, expected, body):
+    """`parse` names what does not fit, and a dial's outcome is unknown then."""
+    scripted.answers = [http_answer(body=body)]
+    answer = await (await client()).send("GET", "/", effect=effect)
+
+    with pytest.raises(expected, match="does not fit its documents"):
+        answer.parse(Row)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, InvalidRequest),
+        (401, VendorAuthFailed),
+        (403, VendorAuthFailed),
+        (404, NotFound),
+        (405, VendorProtocolError),
+        (408, VendorTimeout),
+        (409, Conflict),
+        (410, VendorRejected),
+        (429, RateLimited),
+        (302, VendorProtocolError),
+        (500, VendorUnavailable),
+        (503, VendorUnavailable),
+        (504, VendorTimeout),
+        (599, VendorUnavailable),
+    ],
+)
+async def test_a_reads_status_is_an_error_of_ours(scripted, client, http_answer, status, expected):
+    """What the adapter does not classify is judged by status, with the vendor's status kept."""
+    scripted.answers = [http_answer(status)]
+
+    with pytest.raises(expected) as caught:
+        await (await client()).send("GET", "/")
+
+    assert expected is type(caught.value)
+    assert (Origin.VENDOR, str(status), "hanoi") == (
+        caught.value.origin,
+        caught.value.vendor_code,
+        caught.value.account,
+    )
+
+
+async def test_a_redirect_is_not_followed(scripted, client, http_answer):
+    """A token must not go wherever an answer points."""
+    scripted.answers = [http_answer(302, Location="/elsewhere")]
+
+    with pytest.raises(VendorProtocolError):
+        await (await client()).send("GET", "/")
+
+    assert ["/"] == [each.target for each in scripted.received]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(400, InvalidRequest), (404, NotFound), (500, OutcomeUnknown), (504, OutcomeUnknown)]
+)
+async def test_a_writes_status_is_unknown_only_from_500_on(scripted, client, http_answer, status, expected):
+    """A 4xx was refused; a 5xx may have come after the deed. It never says anything about dialling."""
+    scripted.answers = [http_answer(status)]
+
+    with pytest.raises(expected) as caught:
+        await (await client()).send("POST", "/tenants", json={}, effect=Effect.WRITE)
+
+    assert caught.value.dial_state is None
+    assert 1 == len(scripted.received)
+
+
+@pytest.mark.parametrize("status", [400, 503])
+async def test_a_documented_refusal_is_a_proof_that_nothing_rang(scripted, client, http_answer, status):
+    """The adapter names the statuses that its vendor documents as "not done"."""
+    scripted.answers = [http_answer(status)]
+
+    with pytest.raises(GatewayError) as caught:
+        await (await client()).send("GET", "/dial", effect=Effect.RING, refusals={400, 503})
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert not isinstance(caught.value, OutcomeUnknown)
+
+
+async def test_the_adapters_own_reading_of_an_answer_comes_first(scripted, client, http_answer):
+    """A 200 can be a refusal, and the adapter says whether it proves that nothing rang."""
+    scripted.answers = [http_answer(body=b'{"status": "fail"}')]
+    http = await client(classify=lambda _: AgentBusy("busy", vendor_code="BUSY", dial_state=DialState.NOT_PLACED))
+
+    with pytest.raises(AgentBusy) as caught:
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert ("hanoi", "BUSY", DialState.NOT_PLACED) == (
+        caught.value.account,
+        caught.value.vendor_code,
+        caught.value.dial_state,
+    )
+
+
+async def test_a_classified_error_without_proof_is_unknown_for_a_dial(scripted, client, http_answer):
+    """An adapter that does not think of dialling does not make a lost call look like a refusal."""
+    scripted.answers = [http_answer(400)]
+    http = await client(classify=lambda _: Conflict("in the way", vendor_code="X"))
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert "X" == caught.value.vendor_code
+    assert isinstance(caught.value.__cause__, Conflict)
+
+
+# Nothing was sent
+
+
+@pytest.mark.parametrize("effect", Effect)
+async def test_a_refused_connection_is_a_proof_that_nothing_was_sent(client, closed_port, effect):
+    """Nobody listens, so no phone rang."""
+    http = await client(f"http://127.0.0.1:{closed_port}")
+
+    with pytest.raises(VendorUnavailable, match="Nothing was sent") as caught:
+        await http.send("GET", "/dial", effect=effect)
+
+    assert Origin.NETWORK is caught.value.origin
+    assert (DialState.NOT_PLACED if effect is Effect.RING else None) is caught.value.dial_state
+
+
+async def test_a_name_that_is_not_found_is_a_proof_that_nothing_was_sent(client):
+    """`.invalid` is never found (RFC 6761)."""
+    http = await client("http://pbx.invalid")
+
+    with pytest.raises(VendorUnavailable, match=r"pbx\.invalid") as caught:
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert (DialState.NOT_PLACED, Origin.NETWORK) == (caught.value.dial_state, caught.value.origin)
+
+
+async def test_a_server_that_speaks_no_tls_is_a_proof_that_nothing_was_sent(client):
+    """The request goes out after the handshake only."""
+    server = await asyncio.start_server(_say_no, "127.0.0.1", 0)
+    async with server:
+        http = await client(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+        with pytest.raises(VendorUnavailable, match="Nothing was sent") as caught:
+            await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+async def _say_no(reader, writer):
+    await reader.read(1)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_a_proof_that_nothing_was_sent(client, tls_server):
+    """Certificates are always checked."""
+    http = await client(tls_server)
+
+    with pytest.raises(VendorUnavailable, match="TLS") as caught:
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+@pytest.fixture
+async def tls_server(tmp_path):
+    """A server with a certificate of its own making."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    process = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-subj", "/CN=localhost"),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    server = await asyncio.start_server(_say_no, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_no_time_left_for_a_dial_is_a_proof_that_nothing_was_sent(scripted, client):
+    """Getting a token can take all the time there is."""
+    http = await client()
+
+    with pytest.raises(VendorUnavailable) as caught:
+        await http.send("GET", "/dial", effect=Effect.RING, timeout=1e-9)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert [] == scripted.received
+
+
+async def test_what_fails_before_the_request_is_a_proof_that_nothing_was_sent(scripted, client):
+    """No token, no dial: the login's error says that nothing rang."""
+
+    class Refused(Tokens):
+        async def get(self):
+            raise VendorAuthFailed("check the api_key")
+
+    http = await client(tokens=Refused())
+
+    with pytest.raises(VendorAuthFailed) as caught:
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert [] == scripted.received
+
+
+# Deadlines
+
+
+@pytest.mark.parametrize(
+    "answer", [(b"", "hang"), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "hang")], ids=["silent", "half"]
+)
+async def test_a_dial_that_is_not_answered_in_time_is_unknown(scripted, client, answer):
+    """The request arrived, so a phone may be ringing."""
+    scripted.answers = [answer]
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await (await client(timeouts=IN_NO_TIME)).send("GET", "/dial", effect=Effect.RING)
+
+    assert 1 == len(scripted.received)
+    assert DialState.UNKNOWN is caught.value.dial_state
+
+
+async def test_a_read_that_is_not_answered_in_time_has_changed_nothing(scripted, client):
+    """And is not asked again: the time is over."""
+    scripted.answers = [(b"", "hang")]
+
+    with pytest.raises(VendorTimeout) as caught:
+        await (await client(timeouts=IN_NO_TIME)).send("GET", "/list")
+
+    assert 1 == len(scripted.received)
+    assert caught.value.dial_state is None
+
+
+async def test_a_dial_that_waits_starves_nobody(scripted, client, http_answer):
+    """A hundred synchronous click-to-calls are in the air and a read still gets its answer."""
+    scripted.answers = [(b"", "hang")]
+    http = await client()
+    dials = [asyncio.create_task(http.send("GET", "/dial", effect=Effect.RING)) for _ in range(110)]
+    while len(scripted.received) < 110:
+        scripted.arrived.clear()
+        await scripted.arrived.wait()
+    scripted.answers = [http_answer(body=b'{"a": 1}')]
+
+    answer = await http.send("GET", "/list")
+
+    assert {"a": 1} == answer.data
+    for dial in dials:
+        dial.cancel()
+    await asyncio.gather(*dials, return_exceptions=True)
+
+
+# Tokens
+
+
+async def test_a_refused_token_is_replaced_and_the_request_sent_once_more(scripted, client, http_answer):
+    """A 401 comes before the vendor acts, so even a dial goes out again, with another token."""
+    scripted.answers = [http_answer(401), http_answer(body=b'{"a": 1}')]
+    tokens = Tokens()
+
+    answer = await (await client(tokens=tokens)).send("GET", "/dial", effect=Effect.RING)
+
+    assert {"a": 1} == answer.data
+    assert [f"Bearer {SECRET}-0", f"Bearer {SECRET}-1"] == [each.headers["authorization"] for each in scripted.received]
+
+
+@pytest.mark.parametrize("effect", Effect)
+async def test_a_second_401_is_the_end(scripted, client, http_answer, effect):
+    """The account's credentials do not work; nothing rang."""
+    scripted.answers = [http_answer(401)]
+    tokens = Tokens()
+
+    with pytest.raises(VendorAuthFailed) as caught:
+        await (await client(tokens=tokens)).send("GET", "/dial", effect=effect)
+
+    assert 2 == len(scripted.received)
+    assert (DialState.NOT_PLACED if effect is Effect.RING else None) is caught.value.dial_state
+
+
+async def test_a_dial_is_lost_only_once_after_a_401(scripted, client, http_answer):
+    """The second request is a dial like any other."""
+    scripted.answers = [http_answer(401), LOST["dropped"], http_answer()]
+
+    with pytest.raises(OutcomeUnknown):
+        await (await client(tokens=Tokens())).send("GET", "/dial", effect=Effect.RING)
+
+    assert 2 == len(scripted.received)
+
+
+async def test_without_another_token_nothing_is_sent_again(scripted, client, http_answer):
+    """The same token would be refused again."""
+
+    class Fixed(Tokens):
+        async def get(self):
+            return SECRET
+
+    scripted.answers = [http_answer(401)]
+
+    with pytest.raises(VendorAuthFailed):
+        await (await client(tokens=Fixed())).send("GET", "/dial", effect=Effect.RING)
+
+    assert 1 == len(scripted.received)
+
+
+async def test_without_authorization_no_token_goes_out(scripted, client, http_answer):
+    """Logins carry none, and their 401 is final."""
+    scripted.answers = [http_answer(401)]
+    tokens = Tokens()
+
+    with pytest.raises(VendorAuthFailed):
+        await (await client(tokens=tokens)).send("POST", "/login", json={}, authorized=False)
+
+    assert ["authorization" in each.headers for each in scripted.received] == [False]
+    assert [] == tokens.refused
+
+
+# Requests
+
+
+async def test_a_request_arrives_as_it_was_given(scripted, client):
+    """Query, body and headers; nothing is added to the body, nothing encoded twice."""
+    http = await client(headers={"X-Vendor": "1"})
+
+    await http.send(
+        "POST",
+        f"/calls/{segment('call_id', 'a/b c%')}",
+        params=[("from", "+84 1"), ("a", "1"), ("a", "ă&=")],
+        json={"x": [1, None]},
+        headers={"X-More": "2"},
+    )
+
+    found = scripted.received[0]
+    assert ("POST", b'{"x":[1,null]}') == (found.verb, found.body)
+    assert found.target.startswith("/calls/a%2Fb%20c%25?from=%2B84")
+    assert found.target.endswith("&a=1&a=%C4%83%26%3D")
+    assert ("application/json", "1", "2", "application/json") == (
+        found.headers["content-type"],
+        found.headers["x-vendor"],
+        found.headers["x-more"],
+        found.headers["accept"],
+    )
+
+
+async def test_cookies_are_not_kept(scripted, client, http_answer):
+    """A vendor's session cookie must not tie one request to another."""
+    scripted.answers = [http_answer(Set_Cookie="session=1; Path=/")]
+    http = await client()
+
+    await http.send("GET", "/")
+    await http.send("GET", "/")
+
+    assert [False, False] == ["cookie" in each.headers for each in scripted.received]
+
+
+async def test_proxies_and_passwords_of_the_environment_are_not_used(scripted, client, monkeypatch, tmp_path):
+    """A .netrc of the machine's user must not become a vendor's credentials."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+
+    await (await client()).send("GET", "/")
+
+    assert "authorization" not in scripted.received[0].headers
+
+
+@pytest.mark.parametrize("value", ["", " ", ".", "..", "a\nb", "a\x00b", "a\tb", "x" * 513, "\u202e"])
+def test_an_id_that_would_change_the_path_is_refused(value):
+    """`..` would leave the resource, and a line break the request."""
+    with pytest.raises(InvalidRequest) as caught:
+        segment("call_id", value)
+
+    assert {"call_id": "is not an id"} == caught.value.fields
+
+
+@pytest.mark.parametrize(
+    ("expected", "value"),
+    [("a%2Fb", "a/b"), ("..%2F..", "../.."), ("%3Fx%23", "?x#"), ("%25", "%"), ("gi%C3%A1", "giá")],
+)
+def test_an_id_is_one_part_of_the_path(expected, value):
+    """Whatever it holds."""
+    assert expected == segment("call_id", value)
+
+
+async def test_a_client_must_be_open(scripted):
+    """The error says what to write."""
+    http = HttpClient(scripted.url, account=Account(name="hanoi"))
+
+    with pytest.raises(RuntimeError, match="async with"):
+        await http.send("GET", "/")
+
+
+# Answers
+
+
+async def test_an_answer_that_is_too_large_is_not_read_on_nor_again(scripted, client, http_answer, monkeypatch):
+    """Memory is not the vendor's to fill, and asking again would not help."""
+    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    scripted.answers = [http_answer(body=b"[" + b" " * 2000 + b"]")]
+    http = await client()
+
+    with pytest.raises(VendorProtocolError, match="larger"):
+        await http.send("GET", "/list")
+    with pytest.raises(OutcomeUnknown, match="larger"):
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert 2 == len(scripted.received)
+
+
+async def test_an_answer_that_unpacks_too_large_is_refused(scripted, client, http_answer, monkeypatch):
+    """A few bytes of gzip can be a gigabyte."""
+    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 100_000)
+    scripted.answers = [http_answer(body=gzip.compress(b" " * 1_000_000), Content_Encoding="gzip")]
+
+    with pytest.raises(VendorProtocolError, match="larger"):
+        await (await client()).send("GET", "/list")
+
+
+@pytest.mark.parametrize(
+    ("expected", "value"),
+    [
+        (7.0, "7"),
+        (0.0, "0"),
+        (None, ""),
+        (None, "soon"),
+        (None, "-5"),
+        (None, "٣"),
+        (None, "1.5"),
+        (0.0, "Wed, 21 Oct 2015 07:28:00 GMT"),
+        (None, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+        (None, "Mon, 01 Jan 2026 00:00:00 +9999999999"),
+    ],
+)
+async def test_retry_after_is_told_where_it_makes_sense(scripted, client, http_answer, expected, value):
+    """Seconds, or a date; whatever else a server writes is ignored."""
+    scripted.answers = [http_answer(429, Retry_After=value)]
+    http = await client(retried_statuses=())
+
+    with pytest.raises(RateLimited) as caught:
+        await http.send("GET", "/")
+
+    assert expected == caught.value.retry_after
+
+
+async def test_retry_after_may_be_a_date(scripted, client, http_answer):
+    """The seconds until then."""
+    scripted.answers = [http_answer(503, Retry_After="Fri, 31 Dec 2999 23:59:59 GMT")]
+    http = await client()
+
+    with pytest.raises(VendorUnavailable) as caught:
+        await http.send("GET", "/")
+
+    assert caught.value.retry_after > datetime.timedelta(days=365 * 900).total_seconds()
+
+
+async def test_a_wait_longer_than_the_deadline_is_not_waited(scripted, client, http_answer):
+    """The caller is told at once."""
+    scripted.answers = [http_answer(429, Retry_After="3600")]
+
+    with pytest.raises(RateLimited) as caught:
+        await (await client()).send("GET", "/")
+
+    assert 1 == len(scripted.received)
+    assert 3600.0 == caught.value.retry_after
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("effect", Effect)
+async def test_no_secret_and_no_payload_gets_into_errors_or_logs(scripted, client, http_answer, caplog, effect, status):
+    """Neither token nor what was sent, nor a vendor's page that repeats them."""
+    caplog.set_level(logging.DEBUG)
+    scripted.answers = [http_answer(status, f"<p>{SECRET} password</p>".encode(), content_type="text/html")]
+    http = await client(tokens=Tokens())
+
+    with pytest.raises(GatewayError) as caught:
+        await http.send(
+            "POST", "/login", params=[("secret", SECRET)], json={"password": f"password {SECRET}"}, effect=effect
+        )
+
+    shown = f"{caught.value!r} {caught.value} {caught.value.as_problem()} {caplog.text} {http!r}"
+    assert SECRET not in shown
+    assert "password" not in shown

@@ -1,0 +1,128 @@
+"""Gateways over the memory plugin and over adapters made for a test, and a client that shows whole answers."""
+
+import contextlib
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import aiohttp
+import orjson
+import pytest
+from gateway import AccountFacade, Gateway
+from gateway.config import make_config
+from gateway.guard import Guard
+from gateway.routing import make_route
+from gateway_contracts import Timeouts, interfaces_of
+
+NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def now():
+    """When everything happens in the memory PBX, until a test says otherwise."""
+    return NOW
+
+
+@pytest.fixture
+async def gateway():
+    """An open gateway: accounts `pbx` and `other` of the memory plugin, and the route `sales` over both."""
+    accounts = {
+        "pbx": {"vendor": "memory", "settings": {"extensions": ["101", "102", "103"], "busy": ["103"]}},
+        "other": {"vendor": "memory", "settings": {"extensions": ["101", "201"]}},
+    }
+    route = {"accounts": ["pbx", "other"], "failover_on": ["agent_not_registered"]}
+    async with Gateway.from_config({"accounts": accounts, "routes": {"sales": route}}) as gateway:
+        for name in accounts:
+            gateway[name].adapter.clock = lambda: NOW
+        yield gateway
+
+
+@pytest.fixture
+def gateway_of():
+    """Opens a gateway over adapters made for a test, by account name, each behind the guard."""
+
+    @contextlib.asynccontextmanager
+    async def open_it(adapters, *, timeouts=None, **config):
+        data = {"accounts": {name: {"vendor": "memory"} for name in adapters}, **config}
+        read = make_config(data)
+
+        @contextlib.asynccontextmanager
+        async def opener():
+            accounts = {
+                name: AccountFacade(
+                    name=name,
+                    vendor="made-up",
+                    interfaces=interfaces_of(type(adapter)),
+                    carry_out=Guard(adapter, name, "made-up", timeouts or Timeouts()),
+                    adapter=adapter,
+                )
+                for name, adapter in adapters.items()
+            }
+            routes = {
+                name: make_route(name, route, [accounts[each] for each in route.accounts])
+                for name, route in read.routes.items()
+            }
+            yield {**accounts, **routes}
+
+        async with Gateway(opener, read) as gateway:
+            yield gateway
+
+    return open_it
+
+
+@pytest.fixture
+def adapter_of():
+    """Makes an adapter that inherits *interfaces* and does what it is told: answers, raises, or calls what it is given.
+
+    What it was asked is kept in `asked`.
+    """
+
+    def make(*interfaces, **results):
+        def method(name):
+            async def carry_out(self, *args, **arguments):
+                self.asked.append((name, arguments))
+                result = results.get(name, NotImplementedError())
+                result = result(**arguments) if callable(result) else result
+                if isinstance(result, BaseException):
+                    raise result
+                return result
+
+            return carry_out
+
+        members = {name: method(name) for interface in interfaces for name in interface.__abstractmethods__}
+        adapter = type("Adapter", interfaces, members)()
+        adapter.asked = []
+        return adapter
+
+    return make
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self):
+        return orjson.loads(self.body)
+
+
+@pytest.fixture
+async def ask():
+    """Makes a function that sends requests to an address: verb, path, and what aiohttp takes."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+
+        def to(address):
+            async def send(verb, path, **options):
+                async with session.request(verb, address + path, allow_redirects=False, **options) as response:
+                    return Answer(response.status, response.headers, await response.read())
+
+            return send
+
+        yield to
+
+
+@pytest.fixture
+async def http(gateway, sidecar, ask):
+    """Sends requests to the sidecar of `gateway`."""
+    async with sidecar(gateway) as address:
+        yield ask(address)

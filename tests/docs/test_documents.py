@@ -1,0 +1,153 @@
+"""What the documents show works as they show it."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import re
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import aiohttp
+import attrs
+import pytest
+from aiohttp import web
+from gateway_contracts import OPERATIONS, Account, Unsupported
+from gateway_simulators import LiveClock
+from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
+from gateway_tel4vn.v1 import Settings
+
+from gateway import Gateway, Secret, make_app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+async def pbx():
+    async with Tel4vnV1Simulator(clock=LiveClock()) as pbx:
+        yield pbx
+
+
+async def test_the_readmes_python_runs_as_it_stands(pbx, tmp_path):
+    """The program starts a call, shows it live, and lists the records."""
+    pbx.add_record(extension="101", status="ANSWERED")
+    settings = f'base_url = "{pbx.url}"\napi_key = "{pbx.api_key}"'
+    (tmp_path / "gateway.toml").write_text(
+        f'[accounts.hanoi]\nvendor = "tel4vn-v1"\n[accounts.hanoi.settings]\n{settings}\n'
+    )
+    (program,) = blocks(README, "python")
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+
+    assert errors == b""
+    assert pbx.originated[0].call_id in output.decode()
+    assert "answered" in output.decode()
+
+
+def test_the_readmes_configuration_is_one(monkeypatch):
+    """Every key in it is known and the secrets' variable is the only thing that is missing."""
+    monkeypatch.setenv("TEL4VN_API_KEY", "secret")
+    (text,) = blocks(README, "toml")
+
+    gateway = Gateway.from_config(tomllib.loads(text))
+
+    assert gateway.config is not None
+    assert list(gateway.config.proxy.keys[0].scopes) == ["calls", "records"]
+
+
+async def test_the_readmes_curl_lines_are_answered(pbx):
+    """Each line, sent as curl would send it, is a success."""
+    accounts = {"hanoi": {"vendor": "tel4vn-v1", "settings": {"base_url": pbx.url, "api_key": pbx.api_key}}}
+    lines = [shlex.split(line) for line in blocks(README, "sh")[0].splitlines()]
+    statuses = []
+    async with Gateway.from_config({"accounts": accounts}) as gateway, aiohttp.ClientSession() as session:
+        runner = web.AppRunner(make_app(gateway), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        for line in lines:
+            options = dict(itertools.pairwise(line))
+            url = next(word for word in line if word.startswith("http"))
+            name, _, value = options.get("-H", "Accept: */*").partition(": ")
+            async with session.request(
+                options.get("-X", "GET"),
+                url.replace("127.0.0.1:8080", f"127.0.0.1:{runner.addresses[0][1]}"),
+                headers={name: value},
+                data=options.get("-d"),
+            ) as response:
+                statuses.append(response.status)
+        await runner.cleanup()
+
+    assert lines[0][0] == "curl"
+    assert statuses == [200, 201, 200, 200, 200]
+
+
+async def test_the_guides_plugin_dials_and_refuses_what_it_cannot_say():
+    """The plugin in the guide is whole: it connects, dials once, and names the arguments that it cannot take."""
+    dialled = []
+
+    async def dial(request):
+        dialled.append((await request.json(), request.headers["X-Api-Key"]))
+        return web.json_response({"id": "c1"})
+
+    app = web.Application()
+    app.router.add_post("/dial", dial)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    module: dict = {"__name__": "gateway_acme"}
+    exec(blocks(GUIDE, "python")[0], module)  # noqa: S102 # the document's own code
+    vendor = module["gateway_vendor"]()
+    settings = vendor.settings(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", api_key=Secret("k"))
+
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        acme = await stack.enter_async_context(vendor.connect(Account(name="x"), settings))
+        call = await acme.start_call(extension="101", number="0899098899")
+        with pytest.raises(Unsupported, match="hotline"):
+            await acme.start_call(extension="101", number="0899098899", hotline="1900")
+
+    assert call.call_id == "c1"
+    assert dialled == [({"from": "101", "to": "0899098899"}, "k")]
+
+
+def test_every_setting_of_tel4vn_v1_is_explained_with_its_default():
+    """The table of settings has every setting, no other, and the defaults that are in force."""
+    text = (ROOT / "docs/tel4vn-v1.md").read_text(encoding="utf-8")
+    rows = {}
+    for names, default in re.findall(r"^\| (`[a-z_`, ]+`) \|([^|]*)\|", text, re.MULTILINE):
+        rows.update(dict.fromkeys(re.findall(r"`(\w+)`", names), default.strip()))
+
+    assert {field.name for field in attrs.fields(Settings)} == set(rows)
+    default = Settings(base_url="https://pbx.example.vn", api_key=Secret("k"))
+    for name, shown in rows.items():
+        if shown.startswith("`"):
+            word = shown.strip("`")
+            value = getattr(default, name)
+            text = json.dumps(value) if isinstance(value, bool) else str(value)
+            if isinstance(value, dict):
+                text = "{ " + ", ".join(f'{_key(key)} = "{item}"' for key, item in value.items()) + " }"
+            elif value == ():
+                text = "[]"
+            assert text.removesuffix(".0") == word, name
+
+
+def _key(key):
+    return key if key.isalpha() else f'"{key}"'
+
+
+def test_the_support_table_has_every_operation():
+    """No operation is missing from the README."""
+    shown = set(re.findall(r"^\| [`\w ]*\| `(\w+)` \|", README, re.MULTILINE))
+
+    assert set(OPERATIONS) == shown

@@ -1,0 +1,49 @@
+"""The vendors' far sides, and the ways in which an application reaches an account."""
+
+import contextlib
+
+import pytest
+from aiohttp import web
+
+from gateway import Gateway, make_app
+from tests.vendors.tel4vn_v1_far_side import Tel4vnV1FarSide
+
+FAR_SIDES = [Tel4vnV1FarSide]
+
+
+@contextlib.asynccontextmanager
+async def serving(gateway):
+    """A sidecar for *gateway* on a free port; gives its address."""
+    runner = web.AppRunner(make_app(gateway), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def reaching(far, way, **settings):
+    """The account of *far*, embedded or through a sidecar."""
+    accounts = {"hanoi": {"vendor": far.vendor, "settings": {**far.settings, **settings}}}
+    async with contextlib.AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(Gateway.from_config({"accounts": accounts}))
+        if way == "remote":
+            url = await stack.enter_async_context(serving(gateway))
+            gateway = await stack.enter_async_context(Gateway.remote(url, raw=True))
+        yield gateway["hanoi"]
+
+
+@pytest.fixture
+async def far():
+    """The vendor's end."""
+    async with Tel4vnV1FarSide.open() as far:
+        yield far
+
+
+@pytest.fixture(params=["embedded", "remote"])
+async def pbx(request, far):
+    """The account under test, in both ways."""
+    async with reaching(far, request.param) as account:
+        yield account

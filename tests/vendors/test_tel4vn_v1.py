@@ -1,0 +1,800 @@
+"""What is peculiar to TEL4VN v1: its words, times, ids, tokens, pages, webhooks and refusals."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+from aiohttp import web
+from gateway_simulators import Fault, ManualClock
+from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import (
+    AgentBusy,
+    AgentNotRegistered,
+    ConfigError,
+    DialState,
+    Direction,
+    EventType,
+    Gateway,
+    InvalidRequest,
+    Leg,
+    NotFound,
+    Outcome,
+    OutcomeUnknown,
+    Secret,
+    Unsupported,
+    VendorAuthFailed,
+    VendorProtocolError,
+    VendorRejected,
+    VendorUnavailable,
+    WebhookRequest,
+)
+from tests.vendors.conftest import reaching
+from tests.wire import Wire
+
+NUMBER = "0899888999"
+NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+
+
+@contextlib.asynccontextmanager
+async def account(pbx, **settings):
+    """An embedded account of *pbx*."""
+    own = {"base_url": pbx.url, "api_key": pbx.api_key, "tenant_secret": pbx.tenant_secret, **settings}
+    async with Gateway.from_config({"accounts": {"hanoi": {"vendor": "tel4vn-v1", "settings": own}}}) as gateway:
+        yield gateway["hanoi"]
+
+
+@pytest.fixture
+async def still():
+    """A PBX whose clock stands still."""
+    async with Tel4vnV1Simulator(clock=ManualClock()) as pbx:
+        yield pbx
+        Wire.load("tel4vn-v1").check_requests(pbx.requests)
+
+
+@pytest.fixture
+async def hanoi(still):
+    async with account(still) as hanoi:
+        yield hanoi
+
+
+# Times, ids and words
+
+
+@pytest.mark.parametrize(
+    ("written", "settings", "expected"),
+    [
+        ("2021-02-17 00:00:00", {}, datetime(2021, 2, 16, 17, tzinfo=UTC)),
+        ("2021-02-28T23:59:59", {}, datetime(2021, 2, 28, 16, 59, 59, tzinfo=UTC)),
+        ("2021-07-15T12:50:23.805319123Z", {}, datetime(2021, 7, 15, 12, 50, 23, 805319, tzinfo=UTC)),
+        ("2021-07-15T12:50:23Z", {"z_is_local": True}, datetime(2021, 7, 15, 5, 50, 23, tzinfo=UTC)),
+        ("2021-07-15T12:50:23+07:00", {}, datetime(2021, 7, 15, 5, 50, 23, tzinfo=UTC)),
+        ("2021-07-15 12:50:23", {"timezone": "UTC"}, datetime(2021, 7, 15, 12, 50, 23, tzinfo=UTC)),
+        ("2021-03-28 02:30:00", {"timezone": "Europe/Berlin"}, datetime(2021, 3, 28, 1, 30, tzinfo=UTC)),
+        ("", {}, None),
+        ("0001-01-01T00:00:00Z", {}, None),
+        ("1970-01-01T08:00:00+08:00", {}, None),
+    ],
+)
+async def test_a_time_is_read_in_the_accounts_zone(still, written, settings, expected):
+    """A time without a zone is local to the account, and leaves us in UTC; empty and zero values are None."""
+    row = still.add_record(time_started=written)
+    async with account(still, **settings) as hanoi:
+        record = await hanoi.history.get_record(row["id"].strip())
+
+    assert expected == record.started_at
+
+
+@pytest.mark.parametrize("written", ["yesterday", "2021-13-01 00:00:00", 20210217])
+async def test_a_time_that_is_none_is_an_error_that_names_the_row(still, hanoi, written):
+    """A page with a bad time is refused as a whole, and the error says what does not fit."""
+    still.add_record(time_started=written)
+
+    with pytest.raises(VendorProtocolError) as caught:
+        await hanoi.history.list_records()
+
+    assert caught.value.account == "hanoi"
+
+
+async def test_a_range_asks_for_local_seconds_with_the_end_left_out(still, hanoi):
+    """The vendor includes both ends, so the last second asked for lies before `until`; fractions round inwards."""
+    await hanoi.history.list_records(
+        since=datetime(2026, 1, 31, 16, 59, 59, 1, tzinfo=UTC), until=datetime(2026, 2, 28, 17, tzinfo=UTC)
+    )
+
+    query = dict(still.requests[-1].query)
+    assert (query["start_date"], query["end_date"]) == ("2026-02-01 00:00:00", "2026-02-28 23:59:59")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"direction": 3}, Direction.OUTBOUND),
+        ({"direction": "3"}, Direction.OUTBOUND),
+        ({"direction": "Outbound "}, Direction.OUTBOUND),
+        ({"direction": "inbound"}, Direction.INBOUND),
+        ({"direction": "local", "from_number": "101", "to_number": "102"}, Direction.INTERNAL),
+        ({"direction": 1, "from_number": NUMBER, "to_number": "101"}, Direction.INBOUND),
+        ({"direction": 1, "from_number": "101", "to_number": NUMBER}, Direction.OUTBOUND),
+        ({"direction": 2, "from_number": "19001919", "to_number": NUMBER}, Direction.UNKNOWN),
+        ({"direction": "sideways", "from_number": "19001919", "to_number": NUMBER}, Direction.UNKNOWN),
+        ({"direction": None, "from_number": "101", "to_number": "102"}, Direction.INTERNAL),
+    ],
+)
+async def test_a_direction_is_read_from_words_numbers_or_the_two_sides(still, hanoi, row, expected):
+    """3 is outbound, other numbers are told from who called whom, and what cannot be told is unknown."""
+    record_id = still.add_record(**row)["id"].strip()
+
+    assert expected == (await hanoi.history.get_record(record_id)).direction
+
+
+async def test_what_other_direction_numbers_mean_is_a_setting(still):
+    """A host that numbers directions in its own way is described in gateway.toml."""
+    record_id = still.add_record(direction=7, from_number="19001919", to_number=NUMBER)["id"].strip()
+    async with account(still, direction_numbers={"7": "inbound"}) as hanoi:
+        record = await hanoi.history.get_record(record_id)
+
+    assert Direction.INBOUND is record.direction
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("ANSWERED", Outcome.ANSWERED),
+        ("BUSY", Outcome.BUSY),
+        ("NO ANSWER", Outcome.NO_ANSWER),
+        ("no-answered", Outcome.NO_ANSWER),
+        ("NO_ANSWERED", Outcome.NO_ANSWER),
+        ("busy_line", Outcome.NO_ANSWER),
+        ("cancel", Outcome.CANCELLED),
+        ("CANCELLED", Outcome.CANCELLED),
+        ("not available", Outcome.UNREACHABLE),
+        ("FAILED", Outcome.FAILED),
+        ("invalid", Outcome.FAILED),
+        ("phone_block", Outcome.FAILED),
+        ("UNKNOWN", Outcome.UNKNOWN),
+        ("TELEPORTED", Outcome.UNKNOWN),
+    ],
+)
+async def test_every_spelling_of_a_status_is_understood_and_kept(still, hanoi, word, expected):
+    """Our word is in `outcome`, the vendor's stays in `vendor_status`, and one that nobody knows is unknown."""
+    record = await hanoi.history.get_record(still.add_record(status=word)["id"].strip())
+
+    assert (expected, word) == (record.outcome, record.vendor_status)
+
+
+async def test_stray_blanks_are_no_part_of_an_id(still, hanoi):
+    """An id with a blank behind it is the id, and finds its record again."""
+    still.add_record(id="01b7d166-b564-42ec-80a1-4ad343225934 ", extension=" 101")
+
+    (record,) = (await hanoi.history.list_records()).items
+
+    assert (record.record_id, record.extension) == ("01b7d166-b564-42ec-80a1-4ad343225934", "101")
+    assert record == await hanoi.history.get_record(record.record_id)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"billsec": 7}, 7),
+        ({"billsec": "7"}, 7),
+        ({}, 3),
+        ({"time_answered": "", "status": "BUSY", "billsec": 39}, 0),
+        ({"time_answered": "", "status": "NO ANSWER"}, 0),
+    ],
+)
+async def test_talk_counts_from_the_answer_and_never_without_one(still, hanoi, row, expected):
+    """The vendor's own figure counts where the call was answered; its samples bill calls that nobody answered."""
+    times = {
+        "time_started": "2021-02-17 17:30:35",
+        "time_answered": "2021-02-17 17:30:43",
+        "time_ended": "2021-02-17 17:30:46",
+    }
+    record = await hanoi.history.get_record(still.add_record(**{**times, **row})["id"].strip())
+
+    assert expected == record.talk_seconds
+
+
+async def test_an_inbound_record_names_the_extension_that_took_it_and_the_hotline(still, hanoi):
+    """The same call looks the same in records and events: customer, extension, hotline."""
+    row = still.add_record(direction="inbound", from_number=NUMBER, to_number="19001919", extension="101")
+    record = await hanoi.history.get_record(row["id"].strip())
+
+    assert (record.from_number, record.to_number) == (NUMBER, "101")
+    assert (record.extension, record.hotline) == ("101", "19001919")
+
+
+# Pages
+
+
+@pytest.mark.parametrize("paging", ["offset", "page", "scroll"])
+async def test_every_row_comes_once_while_calls_go_on_ending(still, paging):
+    """A thousand records are all seen once, though new calls are recorded between the pages."""
+    still.seed_records(1000, NOW - timedelta(days=1), step_seconds=60)
+    seen = []
+    async with account(still, paging=paging) as hanoi:
+        there = {record.record_id async for record in hanoi.records(limit=1000)}
+        async for record in hanoi.records(limit=70):
+            seen.append(record.record_id)
+            if len(seen) % 70 == 1:
+                still.add_record(time_started=NOW + timedelta(seconds=len(seen)))
+
+    assert len(there) == 1000
+    assert there <= set(seen)
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("paging", ["offset", "page"])
+async def test_a_vendor_that_caps_the_page_loses_no_row(still, paging):
+    """What comes back is counted, not what was asked for."""
+    still.seed_records(25, NOW - timedelta(days=1))
+    answers = []
+    async with account(still, paging="offset") as hanoi:
+        rows = (await hanoi.history.list_records(limit=25)).items
+    for start in range(0, 25, 10):
+        part = [row.raw for row in rows[start : start + 10]]
+        answers.append({"data": part, "limit": 10, "page": start // 10 + 1, "total": 25})
+    still.faults.add(*(Fault("/v1/cdr", kind="replace", body=body) for body in answers))
+
+    async with account(still, paging=paging) as hanoi:
+        seen = [record async for record in hanoi.records(limit=50)]
+
+    assert list(rows) == seen
+
+
+@pytest.mark.parametrize("paging", ["offset", "page", "scroll"])
+async def test_a_vendor_that_gives_the_same_page_for_ever_is_not_followed(still, paging):
+    """A page that comes twice is the end."""
+    row = still.add_record()
+    body = {"data": [row], "limit": 1, "page": 1, "scroll_id": "abc=="}
+    still.faults.add(Fault("/v1/cdr", kind="replace", body=body, times=None))
+
+    async with account(still, paging=paging) as hanoi:
+        seen = [record async for record in hanoi.records(limit=1)]
+
+    assert len(seen) == 1
+
+
+async def test_an_outcome_without_a_documented_spelling_is_picked_out(still, hanoi):
+    """Cancelled calls are found though the vendor has no word to filter by, and no other call is."""
+    for status in ("CANCELLED", "cancel", "ANSWERED", "BUSY"):
+        still.add_record(status=status)
+
+    found = [record.vendor_status async for record in hanoi.records(outcome=Outcome.CANCELLED, limit=1)]
+
+    assert sorted(found) == ["CANCELLED", "cancel"]
+
+
+async def test_a_cursor_goes_with_its_filters_or_with_none(still, hanoi):
+    """The same filters again are taken, none are taken, others are refused with the cursor's path."""
+    still.seed_records(30, NOW - timedelta(days=1))
+    first = await hanoi.history.list_records(until=NOW, limit=10)
+
+    again = await hanoi.history.list_records(until=NOW, limit=10, cursor=first.next)
+    alone = await hanoi.history.list_records(limit=10, cursor=first.next)
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.history.list_records(until=NOW - timedelta(days=1), cursor=first.next)
+
+    assert again.items == alone.items
+    assert {"cursor"} == set(caught.value.fields)
+
+
+@pytest.mark.parametrize("cursor", ["x", "e30", "bm9uc2Vuc2U", "WzFd", "ééé", "eyJnIjoxfQ"])
+async def test_a_cursor_that_we_did_not_give_is_refused(still, hanoi, cursor):
+    """Nothing is sent for a made-up cursor."""
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.history.list_records(cursor=cursor)
+
+    assert {"cursor"} == set(caught.value.fields)
+    assert [request for request in still.requests if request.path == "/v1/cdr"] == []
+
+
+async def test_a_bad_row_is_named_by_its_place(still, hanoi):
+    """The error says which row and which field do not fit."""
+    still.add_record()
+    still.add_record(from_number=["0899"], time_started=NOW - timedelta(days=1))
+
+    with pytest.raises(VendorProtocolError) as caught:
+        await hanoi.history.list_records()
+
+    assert "[1].from_number" in caught.value.message
+
+
+# Reports
+
+
+async def test_a_long_range_of_call_ids_is_asked_for_in_slices_of_a_day(still, hanoi):
+    """Every call of five days comes once, though the vendor allows 24 hours a question."""
+    still.seed_records(500, NOW - timedelta(days=5), step_seconds=864)
+
+    page = await hanoi.reports.list_call_ids(since=NOW - timedelta(days=5), until=NOW)
+
+    assert 500 == page.total == len({each.call_id for each in page.items})
+    assert sum(request.path == "/v1/report/call_id" for request in still.requests) == 5
+
+
+async def test_a_host_that_wants_the_range_the_wrong_way_round_gets_it_once(still, hanoi):
+    """The vendor's samples have the ends swapped and so has its error: on just that text the ends are swapped, once."""
+    still.faults.add(
+        Fault("/v1/report/call_status", kind="refuse", status=400, body={"error": "start_date must be after end_date"})
+    )
+    with contextlib.suppress(InvalidRequest):  # this simulator wants them the right way round
+        await hanoi.reports.count_calls(since=NOW - timedelta(days=1), until=NOW)
+
+    first, second = [dict(each.query) for each in still.requests if each.path == "/v1/report/call_status"]
+    assert (first["start_date"], first["end_date"]) == (second["end_date"], second["start_date"])
+
+
+async def test_counts_keep_the_vendors_words_apart(still, hanoi):
+    """Each of the vendor's words has its own count and our word for it."""
+    for status in ("ANSWERED", "ANSWERED", "NO ANSWER"):
+        still.add_record(status=status, time_started=NOW - timedelta(hours=1))
+
+    page = await hanoi.reports.count_calls(since=NOW - timedelta(days=1), until=NOW)
+
+    counts = {each.vendor_status: (each.outcome, each.count) for each in page.items}
+    assert counts == {"ANSWERED": (Outcome.ANSWERED, 2), "NO ANSWER": (Outcome.NO_ANSWER, 1)}
+
+
+# Tokens
+
+
+@pytest.mark.parametrize("shape", ["expired", "expired_in"])
+async def test_a_token_is_kept_in_either_shape(still, hanoi, shape):
+    """Ten requests cost one token, whether the vendor says when it ends or how long it lives."""
+    still.behaviour.token_shape = shape
+    for _ in range(10):
+        await hanoi.call_control.list_calls()
+
+    assert still.token_requests == 1
+
+
+async def test_a_token_whose_end_has_passed_by_our_clock_still_serves(still, hanoi):
+    """When their clock and ours disagree the token is used until the vendor refuses it."""
+    still.faults.add(
+        Fault("/v1/auth/token", kind="replace", body={"data": {"token": "x", "expired": 1000000000}}, times=None)
+    )
+    with pytest.raises(VendorAuthFailed):
+        await hanoi.call_control.list_calls()
+
+    assert sum(request.path == "/v1/auth/token" for request in still.requests) == 2
+
+
+async def test_many_requests_at_once_share_one_token(still, hanoi):
+    """Fifty requests that find no token ask for one together."""
+    await asyncio.gather(*(hanoi.call_control.list_calls() for _ in range(50)))
+
+    assert still.token_requests == 1
+
+
+async def test_an_api_key_that_came_from_a_login_is_asked_for_again_when_it_fails(still):
+    """With a user name and a password a changed api key is found by logging in once more."""
+    async with account(still, api_key=None, username=still.username, password=still.password) as hanoi:
+        await hanoi.call_control.list_calls()
+        still.expire_tokens()
+        still.faults.add(Fault("/v1/auth/token", kind="refuse", status=401, body={"error": "API key wrong"}))
+        await hanoi.call_control.list_calls()
+
+    assert sum(request.path == "/v1/auth" for request in still.requests) == 2
+
+
+async def test_a_wrong_api_key_is_an_authentication_error_without_the_key(still):
+    """The error says what to look at, keeps the key to itself, and for a dial that nothing rang."""
+    async with account(still, api_key="wrong-key-0123456789") as hanoi:
+        with pytest.raises(VendorAuthFailed) as caught:
+            await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert "api_key" in caught.value.message
+    assert "wrong-key" not in repr(caught.value) + str(caught.value.as_problem())
+
+
+async def test_no_secret_and_no_number_reaches_a_log(still, caplog):
+    """With everything logged, neither credentials, tokens nor whole phone numbers are in it."""
+    caplog.set_level(logging.DEBUG)
+    async with account(still, username=still.username, password=still.password, api_key=None) as hanoi:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+        with pytest.raises(AgentBusy):
+            await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+        await hanoi.tenants.create_tenant(tenant_id="test01")
+    token = still.requests[-1].headers["authorization"].partition(" ")[2]
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("gateway"))
+
+    assert "operation.failed" in ours
+    for secret in (still.password, still.api_key, still.tenant_secret, token, NUMBER):
+        assert secret not in ours
+
+
+# What rings
+
+
+async def test_a_busy_extension_is_a_proven_refusal(still, hanoi):
+    """USER_BUSY is documented, so nothing rang a second time."""
+    await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    with pytest.raises(AgentBusy) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert (caught.value.dial_state, caught.value.vendor_code) == (DialState.NOT_PLACED, "USER_BUSY")
+    assert len(still.originated) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400, 409])
+async def test_a_documented_refusal_is_understood_whatever_its_status(still, hanoi, status):
+    """The body says what happened; which status comes with it is not documented."""
+    body = {"status": "fail", "error": "USER_NOT_REGISTERED", "message": "User not registered"}
+    still.faults.add(Fault("/v1/click2call/async", kind="refuse", status=status, body=body))
+
+    with pytest.raises(AgentNotRegistered) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "state", "code"),
+    [
+        (503, {"error": "maintenance"}, VendorUnavailable, DialState.NOT_PLACED, "maintenance"),
+        (200, {"status": "fail"}, VendorRejected, DialState.UNKNOWN, None),
+        (200, {"status": "fail", "error": "NO_CREDIT"}, VendorRejected, DialState.UNKNOWN, "NO_CREDIT"),
+        (400, {"error": "bad"}, OutcomeUnknown, DialState.UNKNOWN, "bad"),
+        (403, {"error": "no"}, OutcomeUnknown, DialState.UNKNOWN, "no"),
+        (404, {"error": "Not Found"}, OutcomeUnknown, DialState.UNKNOWN, "Not Found"),
+        (429, {}, OutcomeUnknown, DialState.UNKNOWN, "429"),
+        (500, {}, OutcomeUnknown, DialState.UNKNOWN, "500"),
+        (302, {}, OutcomeUnknown, DialState.UNKNOWN, "302"),
+        (200, {}, OutcomeUnknown, DialState.UNKNOWN, None),
+        (200, [], OutcomeUnknown, DialState.UNKNOWN, None),
+        (200, {"status": "success", "call_id": 7}, OutcomeUnknown, DialState.UNKNOWN, None),
+    ],
+)
+async def test_only_documented_refusals_prove_that_nothing_rang(still, hanoi, status, body, error, state, code):
+    """Whatever else the vendor answers to a dial leaves its outcome open, and is never sent again."""
+    still.faults.add(Fault("/v1/click2call/async", kind="replace", status=status, body=body))
+
+    with pytest.raises(error) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert (state, code) == (caught.value.dial_state, caught.value.vendor_code)
+    assert sum(request.path == "/v1/click2call/async" for request in still.requests) == 1
+
+
+async def test_a_success_without_an_id_is_a_started_call_without_one(still, hanoi):
+    """The call was placed and the vendor gave no id: that is no error."""
+    still.faults.add(Fault("/v1/click2call/async", kind="replace", body={"status": "success"}))
+
+    assert (await hanoi.click_to_call.start_call(extension="101", number=NUMBER)).call_id is None
+
+
+async def test_a_refused_park_carries_no_word_and_is_a_refusal_all_the_same(still, hanoi):
+    """The documented failure of park has no error word."""
+    started = await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+    await still.advance(10)
+    still.faults.add(Fault("/v1/call/*/park", kind="refuse", status=200, body={"status": "fail"}))
+
+    with pytest.raises(VendorRejected) as caught:
+        await hanoi.call_control.park_call(started.call_id, leg=Leg.A)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+@pytest.mark.parametrize("way", ["embedded", "remote"])
+async def test_calls_that_wait_starve_nobody(far, way):
+    """Three hundred synchronous click-to-calls hang while other requests of the account are answered, then all end."""
+    pbx = far.pbx
+    pbx.behaviour.ring_seconds = 3600
+    for extension in range(2000, 2300):
+        pbx.register(str(extension))
+    async with reaching(far, way) as hanoi:
+        dials = [
+            asyncio.create_task(hanoi.click_to_call.start_call(extension=str(extension), number=NUMBER, wait=True))
+            for extension in range(2000, 2300)
+        ]
+        await pbx.until(lambda: len(pbx.originated) == 300)
+        live = await hanoi.call_control.list_calls()
+        assert live.total == 300
+        assert not any(dial.done() for dial in dials)
+
+        for call_id in list(pbx.calls):
+            await pbx.answer(call_id)
+        started = await asyncio.gather(*dials)
+
+    assert {call.call_id for call in started} == {call.call_id for call in pbx.originated}
+
+
+async def test_a_transfer_without_a_leg_moves_the_customer(still, hanoi):
+    """Who called in is leg a, who was called is leg b; for a call that is gone nothing is sent."""
+    inbound = still.incoming(NUMBER, extension="101")
+    await still.answer(inbound)
+    await hanoi.call_control.transfer_call(inbound, to="102")
+    with pytest.raises(NotFound) as caught:
+        await hanoi.call_control.transfer_call("no-such-call", to="102")
+
+    transfers = [request.body for request in still.requests if request.path.endswith("/transfer")]
+    assert transfers == [{"ext": "102", "legs": "aleg"}]
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+async def test_customers_do_not_exist_here(still, hanoi):
+    """`customer_id` cannot be said to this vendor, so nothing is sent."""
+    with pytest.raises(Unsupported) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER, customer_id="KH01")
+
+    assert "customer_id" in caught.value.message
+    assert still.requests == []
+
+
+# Hooks and webhooks
+
+
+@pytest.mark.parametrize("shape", ["2021", "2023"])
+async def test_hooks_work_in_both_shapes(still, hanoi, shape):
+    """A hook is created, found with its id, and deleted, whichever edition the host follows."""
+    still.behaviour.hook_shape = shape
+    made = await hanoi.events.create_hook(event=EventType.MISSED, url="https://crm.example.vn/h", api_key=Secret("k"))
+    listed = (await hanoi.events.list_hooks()).items
+    await hanoi.events.delete_hook(made.hook_id)
+
+    assert [(made.hook_id, EventType.MISSED, "missed")] == [(h.hook_id, h.event, h.vendor_event) for h in listed]
+    assert (await hanoi.events.list_hooks()).items == ()
+
+
+@pytest.mark.parametrize("event", [EventType.RECORDING_READY, EventType.UNKNOWN])
+async def test_an_event_that_the_vendor_has_not_is_refused(still, hanoi, event):
+    """The vendor would take the name and never send anything, so it is not asked."""
+    with pytest.raises(Unsupported) as caught:
+        await hanoi.events.create_hook(event=event, url="https://crm.example.vn/h")
+
+    assert event.value in caught.value.message
+    assert still.requests == []
+
+
+async def test_a_hook_needs_an_address(still, hanoi):
+    """Without an address of our own one must be given."""
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.events.create_hook(event=EventType.ENDED)
+
+    assert {"url"} == set(caught.value.fields)
+
+
+@pytest.fixture
+async def inbox():
+    """An address that keeps what is sent to it."""
+    kept = []
+
+    async def keep(request):
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        kept.append(WebhookRequest(headers=headers, body=body, received_at=NOW))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hooks", keep)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    kept_at = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
+    yield kept, kept_at
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("form", [False, True])
+async def test_a_calls_events_carry_the_ids_of_its_answer_and_its_record(still, hanoi, inbox, form):
+    """The id that click-to-call gave is on every event and on the record, as JSON and as a form."""
+    kept, address = inbox
+    still.behaviour.webhook_form = form
+    for event in (EventType.RINGING, EventType.ANSWERED, EventType.ENDED, EventType.RECORD_CREATED):
+        await hanoi.events.create_hook(event=event, url=address)
+    started = await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+    await still.advance(60)
+    record = await hanoi.history.get_record(started.call_id)
+
+    events = [event for request in kept for event in await hanoi.events.parse_webhook(request)]
+
+    expected = [EventType.RINGING, EventType.ANSWERED, EventType.ENDED, EventType.RECORD_CREATED]
+    assert expected == [event.type for event in events]
+    assert {(started.call_id, record.sip_call_id)} == {(event.call_id, event.sip_call_id) for event in events}
+    sides = {(event.from_number, event.to_number, event.extension, event.hotline) for event in events}
+    assert {(record.from_number, record.to_number, record.extension, record.hotline)} == sides
+    assert (record.duration_seconds, record.talk_seconds) == (events[-1].duration_seconds, events[-1].talk_seconds)
+    assert Outcome.ANSWERED is events[-1].outcome
+
+
+def _webhook(body, kind="application/json"):
+    data = urlencode(body).encode() if kind.endswith("urlencoded") else body
+    return WebhookRequest(headers={"content-type": kind}, body=data, received_at=NOW)
+
+
+EVENT = {
+    "call_id": "avavavav-1111",
+    "sip_call_id": "dddddddd-1111",
+    "domain": "test.tel4vn.com",
+    "direction": "outbound",
+    "from_number": "0899888999",
+    "to_number": "101",
+    "hotline": "19001919",
+    "state": "hangup",
+    "duration": 10,
+    "billsec": 5,
+    "recording_url": "https://recording.demo/x",
+}
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "text/plain"])
+async def test_the_documents_sample_is_read_as_its_text_says(hanoi, kind):
+    """The sample has the sides the wrong way round; the extension is ours and the mobile number the customer's."""
+    import orjson
+
+    body = EVENT if kind.endswith("urlencoded") else orjson.dumps(EVENT)
+    (event,) = await hanoi.events.parse_webhook(_webhook(body, kind))
+
+    assert (event.type, event.from_number, event.to_number) == (EventType.ENDED, "101", "0899888999")
+    assert (event.extension, event.hotline, event.duration_seconds, event.talk_seconds) == ("101", "19001919", 10, 5)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("ringing", EventType.RINGING),
+        ("answered", EventType.ANSWERED),
+        ("hangup", EventType.ENDED),
+        ("missed", EventType.MISSED),
+        ("cdr", EventType.RECORD_CREATED),
+        ("cdr_autocall", EventType.RECORD_CREATED),
+        ("Ringing ", EventType.RINGING),
+        ("levitating", EventType.UNKNOWN),
+    ],
+)
+async def test_every_state_has_our_word_and_new_ones_are_unknown(hanoi, state, expected):
+    """A state that the vendor invents later is kept as unknown, with the vendor's body."""
+    import orjson
+
+    (event,) = await hanoi.events.parse_webhook(_webhook(orjson.dumps({**EVENT, "state": state})))
+
+    assert expected is event.type
+    assert state == event.raw["state"]
+
+
+async def test_an_event_keeps_its_id_when_it_comes_again_and_phones_of_a_group_have_their_own(hanoi):
+    """Redelivery gives the same id, whatever the form; another phone of the ring group or another state another one."""
+    import orjson
+
+    async def ids(**changes):
+        body = {**EVENT, **changes}
+        (first,) = await hanoi.events.parse_webhook(_webhook(orjson.dumps(body)))
+        (second,) = await hanoi.events.parse_webhook(_webhook(body, "application/x-www-form-urlencoded"))
+        return {first.event_id, second.event_id}
+
+    same, other_phone, other_state = await ids(), await ids(to_number="102"), await ids(state="cdr")
+
+    assert [len(each) for each in (same, other_phone, other_state)] == [1, 1, 1]
+    assert len(same | other_phone | other_state) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[1]", b'{"state": 1}', b"null", b'{"a": 1}', b"\xff\xfe", b'{"state": "cdr", "duration": "x"}'],
+)
+async def test_a_body_that_is_no_webhook_is_refused(hanoi, body):
+    """What cannot be understood at all is an error of ours, never a crash."""
+    with pytest.raises(InvalidRequest):
+        await hanoi.events.parse_webhook(_webhook(body))
+
+
+async def test_hostile_webhooks_never_crash_the_parser(hanoi):
+    """Whatever bytes arrive under whatever type, they are events or an invalid request."""
+    values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
+    keys = st.sampled_from([*EVENT, "status", "time_ended", "time_started"])
+    requests = []
+
+    @settings(max_examples=300, deadline=None, database=None)
+    @given(st.dictionaries(keys, values), st.binary(), st.booleans(), st.sampled_from(["application/json", "", "x/y"]))
+    def collect(data, junk, valid, kind):
+        import json
+
+        requests.append(_webhook(json.dumps(data).encode() if valid else junk, kind))
+
+    collect()
+    outcomes = set()
+    for request in requests:
+        try:
+            outcomes |= {type(event).__name__ for event in await hanoi.events.parse_webhook(request)}
+        except InvalidRequest:
+            outcomes.add("refused")
+
+    assert outcomes <= {"CallEvent", "refused"}
+
+
+async def test_there_is_no_stream_of_events(hanoi):
+    """This vendor calls us; asking for a stream says so."""
+    with pytest.raises(Unsupported):
+        await anext(aiter(hanoi.events.follow_events()))
+
+
+# Recordings
+
+
+async def test_a_recording_that_is_not_there_yet_is_not_found_and_comes_later(still, hanoi):
+    """Right after a call its audio may be missing; nothing else is said until it is there."""
+    still.behaviour.recording_delay_seconds = 30
+    started = await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+    await still.advance(29)
+    with pytest.raises(NotFound):
+        await hanoi.recording.fetch_recording(started.call_id)
+    await still.advance(60)
+
+    async with await hanoi.recording.fetch_recording(started.call_id) as audio:
+        assert audio.media_type == "audio/wav"
+        assert (await audio.read()).startswith(b"RIFF")
+
+
+async def test_a_call_without_a_recording_has_none(still, hanoi):
+    """An empty address is no recording."""
+    record_id = still.add_record(recording_url="")["id"].strip()
+
+    assert (await hanoi.history.get_record(record_id)).has_recording is False
+    with pytest.raises(NotFound):
+        await hanoi.recording.locate_recording(record_id)
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "file:///etc/passwd", "http://[", "//evil.example/x"])
+async def test_a_recording_elsewhere_is_not_fetched(still, hanoi, url):
+    """Only the vendor's own host is asked, unless the settings name another; the error says what to write."""
+    record_id = still.add_record(recording_url=url)["id"].strip()
+
+    with pytest.raises(VendorProtocolError):
+        await hanoi.recording.fetch_recording(record_id)
+
+
+async def test_the_token_stays_at_home_unless_told(still):
+    """Recordings are public at this vendor; with `recording_bearer` the token goes along, to the vendor's host."""
+    record_id = still.add_record()["id"].strip()
+    for bearer in (False, True):
+        async with account(still, recording_bearer=bearer) as hanoi, await hanoi.recording.fetch_recording(record_id):
+            pass
+
+    fetched = [request for request in still.requests if request.path.startswith("/recording/")]
+    assert ["authorization" in request.headers for request in fetched] == [False, True]
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "text"),
+    [
+        ({"base_url": "ftp://x"}, "accounts.hanoi.settings", "https://"),
+        ({"base_url": "http://pbx.example.vn"}, "accounts.hanoi.settings", "allow_http"),
+        ({"api_key": None}, "accounts.hanoi.settings", "username and password"),
+        ({"timezone": "Asia/Hanoi"}, "accounts.hanoi.settings", "Asia/Ho_Chi_Minh"),
+        ({"base_urll": "x"}, "accounts.hanoi.settings.base_urll", "base_url"),
+        ({"paging": "endless"}, "accounts.hanoi.settings.paging", "scroll"),
+        ({"page_size": "10"}, "accounts.hanoi.settings.page_size", "whole number"),
+        ({"api_key": {"env": "NO_SUCH_VARIABLE"}}, "accounts.hanoi.settings.api_key", "NO_SUCH_VARIABLE"),
+        ({"extension_pattern": "("}, "accounts.hanoi.settings", "regular expression"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_to_write(settings, path, text):
+    """The start stops with the key's path and a hint."""
+    whole = {"base_url": "https://pbx.example.vn", "api_key": "k", **settings}
+
+    with pytest.raises(ConfigError) as caught:
+        Gateway.from_config({"accounts": {"hanoi": {"vendor": "tel4vn-v1", "settings": whole}}})
+
+    assert path == caught.value.path
+    assert text in caught.value.message
+
+
+async def test_tenants_need_their_own_secret(still):
+    """Without the secret token the operations say what is missing, and nothing is sent."""
+    async with account(still, tenant_secret=None) as hanoi:
+        with pytest.raises(Unsupported) as caught:
+            await hanoi.tenants.get_tenant("test01")
+
+    assert "tenant_secret" in caught.value.message
+    assert still.requests == []
