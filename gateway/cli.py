@@ -317,7 +317,7 @@ async def _call(
     out: Path | None,
     pretty: bool,
 ) -> None:
-    from gateway_contracts import Audio, DialState, GatewayError, to_json
+    from gateway_contracts import Audio, DialState, GatewayError, OutcomeUnknown, to_json
 
     from .encoding import json_lines
     from .guard import seal
@@ -340,7 +340,18 @@ async def _call(
         if isinstance(answer, Audio):
             await _save(answer, out)
         elif answer is not None:
-            _show(to_json(answer, raw=raw), pretty=pretty)
+            try:
+                _show(to_json(answer, raw=raw), pretty=pretty)
+            except Exception as error:
+                if not operation.rings:
+                    raise
+                # A closed pipe, or a vendor's answer that is no JSON, must not look like a call that may be repeated.
+                raise OutcomeUnknown(
+                    "It was done, and its answer could not be printed: look, do not repeat it",
+                    account=name,
+                    operation=operation.name,
+                    dial_state=DialState.PLACED,
+                ) from error
 
 
 async def _save(audio: Any, out: Path | None) -> None:

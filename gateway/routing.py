@@ -11,6 +11,7 @@ from gateway_contracts import (
     NotFound,
     Operation,
     Origin,
+    OutcomeUnknown,
     Page,
     Unsupported,
     VendorTimeout,
@@ -62,8 +63,8 @@ class Route:
         return await able[-1].carry_out(operation, arguments)
 
     def _may_fail_over(self, operation: Operation, error: GatewayError) -> bool:
-        if operation.rings and error.dial_state is not DialState.NOT_PLACED:
-            return False
+        if isinstance(error, OutcomeUnknown) or (operation.rings and error.dial_state is not DialState.NOT_PLACED):
+            return False  # it may have been done, and what may have been done is not done again elsewhere
         if error.code in self._failover_on or isinstance(error, Unsupported | NotFound):
             return True
         if operation.rings:  # nothing was sent: no connection, no name, no certificate

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import pytest
 from aiohttp import web
-from gateway import make_app
 from hypothesis import settings
 
+from gateway import make_app
+
 # The same examples every time, and no clock: a slow machine is not a failing test.
-settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=80)
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.load_profile("repeatable")
 
 

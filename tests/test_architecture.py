@@ -1,15 +1,17 @@
 """The arrows of the design: plugins → gateway_contracts ← gateway, and what else no import may do."""
 
 import ast
+import functools
 import importlib
 import pkgutil
 import sys
 import tomllib
 from pathlib import Path
 
-import gateway
 import gateway_contracts
 import pytest
+
+import gateway
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = {
@@ -29,10 +31,11 @@ ALLOWED = {
     **{plugin: {plugin, "gateway_contracts"} for plugin in PLUGINS},
 }
 # A program may start a simulator when it is told to; it is not loaded before.
-LAZILY = {"gateway/cli.py": {"gateway_simulators"}, "gateway/demo.py": {"gateway_simulators"}}
+LAZILY = {f"gateway/{name}.py": {"gateway_simulators"} for name in ("cli", "demo", "simulators")}
 DEVELOPMENT = {"pytest", "hypothesis", "aioresponses", "jsonschema", "openapi_spec_validator", "yaml"}
 
 
+@functools.cache
 def imports(file, *, lazy=None):
     """The top-level packages that *file* imports: all, or only those inside functions, or only those outside."""
     found = []

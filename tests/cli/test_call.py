@@ -392,6 +392,21 @@ async def test_usable_beside_a_running_loop(gateway, config, phones):
     assert len(phones.pbx.originated) == 1
 
 
+def test_dial_whose_answer_cannot_be_printed(gateway, config, phones, monkeypatch):
+    """A reader that went away does not make a dial that worked look like one to repeat."""
+
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("gateway.cli._show", closed)
+
+    failed = gateway(*DIAL, config=config)
+
+    assert failed.exit_code == 4
+    assert "\n  dial_state  placed\n" in failed.stderr
+    assert len(phones.pbx.originated) == 1
+
+
 def test_ctrl_c_while_dialling_warns(process, config, phones):
     """Ctrl-C ends a dial that waits at once, without a traceback, and says that a phone may have rung."""
     phones.fault(Fault("/v1/click2call", kind="hold", execute=True))

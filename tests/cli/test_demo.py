@@ -1,10 +1,12 @@
 """`gateway demo`: the main job, shown without any vendor."""
 
+import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
+import urllib.request
 import wave
 
 import pytest
@@ -31,8 +33,11 @@ def test_walk_goes_through_the_main_job(process, tmp_path):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_printed_lines_work_as_printed(process, tmp_path):
-    """Every curl line succeeds, in the order in which it stands; then Ctrl-C ends the demo with 0."""
+    """Every curl line succeeds, in the order in which it stands, and the PBX does what they and the walk ask for; then
+    Ctrl-C ends the demo with 0.
+    """
     running = process("demo", "--speed", "50", env={**os.environ, "TMPDIR": str(tmp_path)})
+    pbx = running.stdout.readline().split()[-1]
     lines = [line for line in iter(running.stdout.readline, "Ready. Ctrl-C ends it.\n") if line.startswith("curl")]
 
     statuses = {}
@@ -41,10 +46,13 @@ def test_printed_lines_work_as_printed(process, tmp_path):
             [*shlex.split(line), "-w", "\n%{http_code}"], capture_output=True, text=True, check=True
         ).stdout
         statuses[line] = int(answer.splitlines()[-1])
+    with urllib.request.urlopen(f"{pbx}/_simulator/state") as answer:  # noqa: S310 # an address of this machine
+        rung = [(each["operation"], each["extension"]) for each in json.load(answer)["rung"]]
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate()
 
     assert len(lines) == 11
+    assert rung == [("listen", "103"), ("transfer", "102"), ("listen", "103"), ("transfer", "105")]
     assert {line: status for line, status in statuses.items() if status not in SUCCESS} == {}
     assert (running.returncode, errors) == (0, "")
 

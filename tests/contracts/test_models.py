@@ -36,7 +36,7 @@ def example(kind, name="x"):
         hints = typing.get_type_hints(kind)
         return kind(**{field.name: example(hints[field.name], field.name) for field in attrs.fields(kind)})
     if issubclass(kind, Enum):
-        return list(kind)[0]
+        return next(iter(kind))
     simple = {
         str: name,
         int: 7,

@@ -7,8 +7,9 @@ import pickle
 import attrs
 import pytest
 import structlog
-from gateway import Gateway
 from gateway_contracts import ConfigError, InvalidValue, Secret, from_json
+
+from gateway import Gateway
 
 TEXT = "hunter2-s3cr3t"
 

@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 import aiohttp
 import orjson
 import pytest
+from gateway_contracts import Timeouts, interfaces_of
+from gateway_memory import Settings
+from gateway_memory.adapter import Memory
+
 from gateway import AccountFacade, Gateway
 from gateway.config import make_config
 from gateway.guard import Guard
 from gateway.routing import make_route
-from gateway_contracts import Timeouts, interfaces_of
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 
@@ -23,22 +26,25 @@ def now():
 
 
 @pytest.fixture
-async def gateway():
+async def gateway(gateway_of):
     """An open gateway: accounts `pbx` and `other` of the memory plugin, and the route `sales` over both."""
-    accounts = {
-        "pbx": {"vendor": "memory", "settings": {"extensions": ["101", "102", "103"], "busy": ["103"]}},
-        "other": {"vendor": "memory", "settings": {"extensions": ["101", "201"]}},
+    adapters = {
+        "pbx": Memory("pbx", Settings(extensions=("101", "102", "103"), busy=("103",))),
+        "other": Memory("other", Settings(extensions=("101", "201"))),
     }
+    for adapter in adapters.values():
+        adapter.clock = lambda: NOW
     route = {"accounts": ["pbx", "other"], "failover_on": ["agent_not_registered"]}
-    async with Gateway.from_config({"accounts": accounts, "routes": {"sales": route}}) as gateway:
-        for name in accounts:
-            gateway[name].adapter.clock = lambda: NOW
+    async with gateway_of(adapters, routes={"sales": route}) as gateway:
         yield gateway
 
 
 @pytest.fixture
 def gateway_of():
-    """Opens a gateway over adapters made for a test, by account name, each behind the guard."""
+    """Opens a gateway over adapters, by account name, each behind the guard.
+
+    Plugins are not looked for: reading what is installed takes longer than most tests.
+    """
 
     @contextlib.asynccontextmanager
     async def open_it(adapters, *, timeouts=None, **config):
@@ -50,9 +56,9 @@ def gateway_of():
             accounts = {
                 name: AccountFacade(
                     name=name,
-                    vendor="made-up",
+                    vendor="memory",
                     interfaces=interfaces_of(type(adapter)),
-                    carry_out=Guard(adapter, name, "made-up", timeouts or Timeouts()),
+                    carry_out=Guard(adapter, name, "memory", timeouts or Timeouts()),
                     adapter=adapter,
                 )
                 for name, adapter in adapters.items()

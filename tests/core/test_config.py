@@ -3,9 +3,10 @@
 import math
 
 import pytest
+from gateway_contracts import Secret, Timeouts
+
 from gateway import ConfigError, Gateway
 from gateway.config import make_config, read_config
-from gateway_contracts import Secret, Timeouts
 
 HASH = "a" * 64
 # DESIGN, Configuration. What is an ellipsis there has a value here.
@@ -273,7 +274,7 @@ def test_an_address_to_listen_on_is_host_and_port(expected, listen):
 
 @pytest.mark.parametrize(
     "listen",
-    ["", "8080", ":8080", "localhost", "localhost:", "localhost:65536", "localhost:-1", "::1:80", "a:b", "a:١"],
+    ["", "8080", ":8080", "localhost", "localhost:", "localhost:65536", "localhost:-1", "::1:80", "a:b", "a:\u0661"],
 )
 def test_an_address_that_is_none_is_refused(listen):
     """The error shows how one looks."""

@@ -4,6 +4,9 @@ import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from gateway_contracts import INTERFACES, ClickToCall, interface_name, operations_of
+from gateway_contracts import http as contracts_http
+
 from gateway import (
     AgentBusy,
     AgentNotRegistered,
@@ -25,8 +28,6 @@ from gateway import (
     StartedCall,
     Unsupported,
 )
-from gateway_contracts import INTERFACES, ClickToCall, interface_name, operations_of
-from gateway_contracts import http as contracts_http
 
 DIAL = {"extension": "101", "number": "+84899098899"}
 
@@ -173,6 +174,15 @@ async def test_records_are_walked_through(pbx, far):
     found = [each.record_id async for each in pbx.records(limit=2, extension="101")]
 
     assert [f"record-{number}" for number in (5, 4, 3, 2, 1)] == found
+
+
+async def test_records_of_a_vendor_without_history_are_unsupported(gateway_of, adapter_of):
+    """Said when the first one is asked for, as everywhere."""
+    async with gateway_of({"a": adapter_of(ClickToCall)}) as gateway:
+        with pytest.raises(Unsupported, match="has no history") as caught:
+            await anext(aiter(gateway["a"].records()))
+
+    assert ("a", "list_records") == (caught.value.account, caught.value.operation)
 
 
 async def test_a_recording_is_audio(pbx, record):

@@ -3,10 +3,13 @@
 import inspect
 
 import pytest
+from gateway_contracts import OPERATIONS, ClickToCall
+from gateway_memory import Settings
+from gateway_memory.adapter import Memory
+
 from gateway import Gateway, keys
 from gateway.config import KeyConfig
 from gateway.keys import Keyring, hash_of, new_key
-from gateway_contracts import OPERATIONS, ClickToCall
 
 DIAL = {"extension": "101", "number": "0899098899"}
 KEYS = {
@@ -20,14 +23,14 @@ KEYS = {
 
 
 @pytest.fixture
-async def http(sidecar, ask):
+async def http(gateway_of, sidecar, ask):
     """Sends requests, as the bearer of the key named in `by`, to a sidecar that asks for keys."""
     config = {
-        "accounts": {"pbx": {"vendor": "memory"}, "other": {"vendor": "memory"}},
         "routes": {"sales": {"accounts": ["pbx", "other"]}},
         "proxy": {"keys": [{"name": name, "sha256": hash_of(f"key-{name}"), **each} for name, each in KEYS.items()]},
     }
-    async with Gateway.from_config(config) as gateway, sidecar(gateway) as address:
+    adapters = {name: Memory(name, Settings()) for name in ("pbx", "other")}
+    async with gateway_of(adapters, **config) as gateway, sidecar(gateway) as address:
         send = ask(address)
 
         async def ask_as(verb, path, *, by=None, headers=None, **options):
@@ -175,7 +178,7 @@ def test_keys_are_compared_in_constant_time():
     source = inspect.getsource(keys.Keyring.caller)
 
     assert "compare_digest" in source
-    assert not {"break", "return found\n            "} & set(source.split())
+    assert "break" not in source.split()
 
 
 def test_the_scopes_of_operations_are_scopes_of_keys():

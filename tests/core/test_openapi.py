@@ -5,9 +5,10 @@ import re
 import jsonschema
 import openapi_spec_validator
 import pytest
+from gateway_contracts import ERRORS, OPERATIONS, Location
+
 from gateway import Outcome
 from gateway.openapi import make_openapi
-from gateway_contracts import ERRORS, OPERATIONS, Location
 
 DIAL = {"extension": "101", "number": "0899098899"}
 EACH = pytest.mark.parametrize("name", sorted(OPERATIONS))

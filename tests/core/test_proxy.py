@@ -9,22 +9,25 @@ import re
 
 import jsonschema
 import pytest
+from gateway_contracts import ERRORS, OPERATIONS, ClickToCall
+from gateway_memory import Settings
+from gateway_memory.adapter import Memory
+
 from gateway import ConfigError, DialState, Gateway, StartedCall, make_app
 from gateway import proxy as gateway_proxy
 from gateway.openapi import make_openapi
-from gateway_contracts import ERRORS, OPERATIONS, ClickToCall
 
 DIAL = {"extension": "101", "number": "0899098899"}
 CALLS = "/v1/accounts/pbx/calls"
 RECORDS = "/v1/accounts/pbx/records"
 JSON = {"Content-Type": "application/json"}
-PROBLEM = make_openapi()["components"]["schemas"]["Problem"]
+PROBLEM = jsonschema.Draft202012Validator(make_openapi()["components"]["schemas"]["Problem"])
 
 
 def check_problem(answer, status, code, **members):
     """*answer* is the problem of *code*, complete and as the OpenAPI document says."""
     problem = answer.json
-    jsonschema.validate(problem, PROBLEM)
+    PROBLEM.validate(problem)
     assert (status, code) == (answer.status, problem["code"]), problem
     assert "application/problem+json" == answer.headers["Content-Type"]
     assert status == problem["status"]
@@ -376,7 +379,6 @@ NASTY_HEADERS = [
 ]
 
 
-@pytest.mark.parametrize("header", NASTY_HEADERS)
 @pytest.mark.parametrize(
     "start",
     [
@@ -387,20 +389,17 @@ NASTY_HEADERS = [
     ],
 )
 @pytest.mark.parametrize("keys", [[], [{"name": "k", "sha256": "a" * 64, "scopes": ["calls"]}]])
-async def test_a_nasty_header_is_the_callers_mistake(sidecar, caplog, start, header, keys):
+async def test_a_nasty_header_is_the_callers_mistake(gateway_of, sidecar, caplog, start, keys):
     """Bytes that are no text included."""
     caplog.set_level(logging.ERROR)
-    config = {"accounts": {"pbx": {"vendor": "memory"}}, "proxy": {"keys": keys}}
-    async with Gateway.from_config(config) as gateway, sidecar(gateway) as address:
-        status, body = await raw(
-            address,
-            start
-            + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            + header
-            + b"\r\nContent-Length: 2\r\n\r\n{}",
-        )
+    answers = {}
+    pbx = Memory("pbx", Settings())
+    async with gateway_of({"pbx": pbx}, proxy={"keys": keys}) as gateway, sidecar(gateway) as address:
+        for header in NASTY_HEADERS:
+            head = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n" + header
+            answers[header], _ = await raw(address, start + head + b"\r\n\r\n{}")
 
-    assert 200 <= status < 500 or status == 501, body
+    assert {} == {header: status for header, status in answers.items() if not 200 <= status < 500}
     assert [] == caplog.records
 
 
@@ -483,7 +482,7 @@ async def test_a_request_id_is_in_the_log(http, caplog):
         {"Host": "evil.example"},
         {"Host": "localhost.evil.example"},
         {"Host": "127.0.0.1.evil.example:80"},
-        {"Host": "0.0.0.0"},
+        {"Host": "0.0.0.0"},  # noqa: S104 # a name that browsers take for this machine
         {"Host": ""},
         {"Host": "evil.example", "Origin": "http://evil.example"},
     ],

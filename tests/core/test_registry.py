@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+
 from gateway import Gateway, PluginError
 from gateway.registry import load_vendor, vendor_names
 

@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from gateway_contracts import INTERFACES, OPERATIONS, Campaigns, Tenants, interface_name
+from gateway_contracts import http as contracts_http
+
 from gateway import (
     DialState,
     Gateway,
@@ -20,8 +23,6 @@ from gateway import (
     VendorRejected,
     VendorUnavailable,
 )
-from gateway_contracts import INTERFACES, OPERATIONS, Campaigns, Tenants, interface_name
-from gateway_contracts import http as contracts_http
 
 SECRET = "k3y-s3cr3t"
 DIAL = {"extension": "101", "number": "0899098899"}

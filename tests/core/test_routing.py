@@ -1,6 +1,18 @@
 """A route is several accounts that look like one, and never a way to ring a phone twice."""
 
 import pytest
+from gateway_contracts import (
+    OPERATIONS,
+    Agents,
+    CallControl,
+    ClickToCall,
+    Customers,
+    History,
+    Recording,
+    Reports,
+    Tenants,
+)
+
 from gateway import (
     AgentBusy,
     AgentNotRegistered,
@@ -23,17 +35,6 @@ from gateway import (
     VendorRejected,
     VendorTimeout,
     VendorUnavailable,
-)
-from gateway_contracts import (
-    OPERATIONS,
-    Agents,
-    CallControl,
-    ClickToCall,
-    Customers,
-    History,
-    Recording,
-    Reports,
-    Tenants,
 )
 
 NOT_PLACED = {"dial_state": DialState.NOT_PLACED}
@@ -208,6 +209,16 @@ async def test_a_write_does_not_go_to_the_next_account(route, error):
     """A tenant must not be made twice."""
     async with route(Tenants, a={"create_tenant": error}) as found:
         with pytest.raises(type(error)):
+            await found.sales.tenants.create_tenant(tenant_id="t")
+
+    assert [] == found.b.asked
+
+
+async def test_a_write_that_may_have_been_done_is_not_done_elsewhere_even_when_told_to(route):
+    """`failover_on` adds rejections; an unknown outcome is none."""
+    lost = OutcomeUnknown("lost")
+    async with route(Tenants, a={"create_tenant": lost}, failover_on=["outcome_unknown"]) as found:
+        with pytest.raises(OutcomeUnknown):
             await found.sales.tenants.create_tenant(tenant_id="t")
 
     assert [] == found.b.asked

@@ -8,8 +8,9 @@ import aiohttp
 import attrs
 import orjson
 import pytest
-from gateway import Outcome, Page, VendorTimeout, VendorUnavailable
 from gateway_contracts import Audio, Customer, Customers, History, Recording
+
+from gateway import Outcome, Page, VendorTimeout, VendorUnavailable
 
 RECORDS = "/v1/accounts/pbx/records"
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -119,11 +120,10 @@ async def test_what_cannot_be_written_cuts_the_answer_off(adapter_of, gateway_of
 async def test_a_reader_that_leaves_stops_the_stream(adapter_of, gateway_of, sidecar, records, caplog):
     """A list that never ends is not asked for any longer, and nothing failed."""
     adapter = adapter_of(History, list_records=Page(items=(records[0],) * 200, next="more"))
-    async with gateway_of({"a": adapter}) as gateway, sidecar(gateway) as address:
-        async with aiohttp.ClientSession() as session:
-            response = await session.get(f"{address}/v1/accounts/a/records", headers=NDJSON)
-            assert (await response.content.readline()).startswith(b"{")
-            response.close()
+    async with gateway_of({"a": adapter}) as gateway, sidecar(gateway) as address, aiohttp.ClientSession() as session:
+        response = await session.get(f"{address}/v1/accounts/a/records", headers=NDJSON)
+        assert (await response.content.readline()).startswith(b"{")
+        response.close()
 
     assert "event=stream.cut" in caplog.text
     assert "request.failed" not in caplog.text
