@@ -15,7 +15,8 @@ NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
 # What a spreadsheet would run as a formula. A number such as +84899098899 is no formula.
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d\s]*$)")
+# \uff1d, \uff20, \uff0b and \uff0d are the full-width forms of =, @, + and -.
+_FORMULA = re.compile("\\s*([=@\uff1d\uff20]|[+\\-\uff0b\uff0d](?![\\d\\s]*$))|[\\t\\r\\n]")
 
 
 def json_lines(models: Iterable[Any], *, raw: bool = False) -> bytes:

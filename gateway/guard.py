@@ -7,7 +7,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, get_origin
 
 import structlog
@@ -29,6 +29,8 @@ from gateway_contracts import (
 )
 
 MAX_LIMIT = 10_000
+# Vendors know no calls before, and arithmetic with zones has room on both sides.
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 _RANGES = (("since", "until"), ("ended_since", "ended_until"))
 
 logging.getLogger("gateway").addHandler(logging.NullHandler())
@@ -105,6 +107,8 @@ def _problems(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, "must not be blank; leave it out instead"
     elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         yield name, "must be text that can be encoded"
+    elif isinstance(value, datetime) and not _EARLIEST <= value <= _LATEST:
+        yield name, f"is out of range: from {_EARLIEST:%Y} to {_LATEST:%Y}"
     elif type(value) is int and value < 0:
         yield name, "must not be negative"
     elif name == "limit" and value is not None and not 1 <= value <= MAX_LIMIT:

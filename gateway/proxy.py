@@ -1,5 +1,6 @@
 """The sidecar: the same operations over HTTP. One handler serves all of them."""
 
+import asyncio
 import contextlib
 import importlib.util
 import re
@@ -11,6 +12,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 from gateway_contracts import (
+    MAX_PROBLEMS,
     OPERATIONS,
     Audio,
     ConfigError,
@@ -43,6 +45,7 @@ from .keys import Keyring
 from .openapi import make_openapi
 
 MAX_BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 30
 _LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -112,8 +115,8 @@ class Sidecar:
         # A web page must not be able to dial. Browsers name the page's site in Origin; and where no key is asked for,
         # a name that somebody else's DNS points at this machine is refused too.
         state = DialState.NOT_PLACED if request.match_info.handler in self._ringing else None
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.partition("://")[2].lower() != request.headers.get("Host", "").lower():
+        origins, host = request.headers.getall("Origin", []), request.headers.get("Host", "").lower()
+        if any(origin.partition("://")[2].lower() != host for origin in origins):
             raise Forbidden("Requests from other web sites are refused", dial_state=state)
         if not self._keyring and not _LOOPBACK_HOST.fullmatch(request.headers.get("Host", "")):
             raise Forbidden("Without keys the sidecar answers to localhost only", dial_state=state)
@@ -215,6 +218,8 @@ async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[s
     for name in dict.fromkeys(request.query):
         if name == "raw":
             continue
+        if len(fields) >= MAX_PROBLEMS:
+            break
         if name not in in_query:
             fields[name] = _unknown_field(name, operation, in_query)
             continue
@@ -228,7 +233,7 @@ async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[s
         for name, value in (await _body(request, needed=bool(in_body))).items():
             if name in in_body:
                 arguments[name] = value  # checked where the operation is carried out
-            else:
+            elif len(fields) < MAX_PROBLEMS:
                 fields[name] = _unknown_field(name, operation, in_body)
     elif request.can_read_body:
         raise InvalidRequest(f"A {operation.verb} takes no body", fields={"body": "must be left out"})
@@ -263,7 +268,10 @@ async def _body(request: web.Request, *, needed: bool) -> dict[str, Any]:
     if request.content_type != "application/json":  # also without a body: a page can send a form, but not this
         raise UnsupportedMediaType(f"Send application/json, not {request.content_type}")
     try:
-        data = await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            data = await request.read()
+    except TimeoutError:
+        raise InvalidRequest("The body did not come in time", fields={"body": "did not come in time"}) from None
     except web.HTTPRequestEntityTooLarge:
         raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes") from None
     except (web.RequestPayloadError, ConnectionError):

@@ -54,13 +54,21 @@ class Route:
             return await self._chained(operation, arguments, able)
         if get_origin(operation.returns) is Page:
             return await self._together(operation, arguments, able)
-        for account in able[:-1]:
+        trouble: GatewayError | None = None
+        for account in able:
             try:
                 return await account.carry_out(operation, arguments)
             except GatewayError as error:
                 if not self._may_fail_over(operation, error):
                     raise
-        return await able[-1].carry_out(operation, arguments)
+                # "Not found" says nothing while another account could not be asked.
+                if (
+                    trouble is None
+                    or not isinstance(error, Unsupported | NotFound)
+                    or isinstance(trouble, Unsupported | NotFound)
+                ):
+                    trouble = error
+        raise trouble or GatewayError("a route has accounts")
 
     def _may_fail_over(self, operation: Operation, error: GatewayError) -> bool:
         if isinstance(error, OutcomeUnknown) or (operation.rings and error.dial_state is not DialState.NOT_PLACED):

@@ -16,6 +16,10 @@ from .guard import log
 from .process import told_to_stop
 from .proxy import make_app
 
+_UNHEARD = logging.getLogger("gateway.http")
+_UNHEARD.addHandler(logging.NullHandler())
+_UNHEARD.propagate = False
+
 
 @contextlib.asynccontextmanager
 async def serving(gateway: Gateway) -> AsyncIterator[str]:
@@ -23,7 +27,8 @@ async def serving(gateway: Gateway) -> AsyncIterator[str]:
 
     Raises: ConfigError when it cannot listen there.
     """
-    runner = web.AppRunner(make_app(gateway), access_log=None)  # the access log would cost most of the throughput
+    # The access log would cost most of the throughput; aiohttp's own log repeats what it could not read of a request.
+    runner = web.AppRunner(make_app(gateway), access_log=None, logger=_UNHEARD)
     await runner.setup()
     try:
         assert gateway.config is not None  # noqa: S101 # make_app refuses a gateway without

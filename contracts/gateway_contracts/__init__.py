@@ -4,6 +4,7 @@ Help that a vendor may use lives beside it: `gateway_contracts.http` and `gatewa
 """
 
 from .converters import (
+    MAX_PROBLEMS,
     InvalidValue,
     checker,
     dumps,
@@ -94,6 +95,7 @@ __all__ = [
     "ENTRY_POINTS",
     "ERRORS",
     "INTERFACES",
+    "MAX_PROBLEMS",
     "OPERATIONS",
     "Account",
     "Agent",

@@ -13,6 +13,7 @@ from .errors import (
     NotFound,
     Origin,
     RangeNotSatisfiable,
+    VendorAuthFailed,
     VendorProtocolError,
     VendorTimeout,
     VendorUnavailable,
@@ -47,15 +48,21 @@ def sniff_media_type(head: bytes) -> str | None:
 def check_host(url: URL, allowed: Collection[str], *, secure: bool, account: str) -> None:
     """Refuse an address that is not HTTP or whose host is not *allowed* (`recordings.example.vn`, `*.example.vn`).
 
-    With *secure* only https is taken. Raises: VendorProtocolError.
+    Another port than the scheme's own must be named (`10.0.0.5:8443`). With *secure* only https is taken.
+    Raises: VendorProtocolError.
     """
     host = (url.host or "").lower()
+    place = f"{host}:{url.port}"
+    usual = {"https": 443, "http": 80}.get(url.scheme)
     if url.scheme not in ({"https"} if secure else {"https", "http"}):
         raise VendorProtocolError(f"The recording's address has the scheme {url.scheme!r}", account=account)
-    if not any(fnmatchcase(host, pattern.lower()) for pattern in allowed):
+    shown = host if url.port == usual else place
+    if not any(
+        fnmatchcase(place, pattern.lower() if ":" in pattern else f"{pattern.lower()}:{usual}") for pattern in allowed
+    ):
         raise VendorProtocolError(
-            f"The recording lies on {host}, which is not an allowed host. If it is the vendor's, add it to the "
-            f"account's settings: recording_hosts = [{host!r}]",
+            f"The recording lies on {shown}, which is not an allowed host. If it is the vendor's, add it to the "
+            f'account\'s settings: recording_hosts = ["{shown}"]',
             account=account,
         )
 
@@ -75,16 +82,19 @@ async def open_audio(
     *headers* go to the host of the vendor's API only. A range of several parts, or one that is malformed, is ignored,
     as HTTP allows.
 
-    Raises: NotFound, RangeNotSatisfiable, VendorProtocolError, VendorUnavailable, VendorTimeout.
+    The host of the vendor's API is always allowed.
+
+    Raises: NotFound, RangeNotSatisfiable, VendorAuthFailed, VendorProtocolError, VendorUnavailable, VendorTimeout.
     """
     account = http.account.name
     home = URL(http.base_url)
+    hosts = (f"{home.host}:{home.port}", *allowed_hosts)
     wanted = _parse_range(byte_range)
     finish = contextlib.AsyncExitStack()
     try:
         target = URL(url)
         for _ in range(MAX_REDIRECTS + 1):
-            check_host(target, allowed_hosts, secure=home.scheme == "https", account=account)
+            check_host(target, hosts, secure=home.scheme == "https", account=account)
             sent = {"Accept": "*/*", "Accept-Encoding": "identity"}
             if target.origin() == home.origin():
                 sent |= headers or {}
@@ -149,6 +159,8 @@ async def _audio(
         raise RangeNotSatisfiable("The recording has no byte in that range", account=account)
     if response.status in {404, 410}:
         raise NotFound(f"There is no recording of {record_id} (yet)", account=account)
+    if response.status in {401, 403}:
+        raise VendorAuthFailed(f"The recording's address answered {response.status}", account=account)
     if response.status not in {200, 206}:
         kind = VendorUnavailable if response.status >= 500 else VendorProtocolError
         raise kind(
@@ -157,21 +169,25 @@ async def _audio(
             origin=Origin.VENDOR,
             vendor_code=str(response.status),
         )
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise VendorProtocolError("The recording is compressed, though we asked for it as it is", account=account)
     length = response.content_length
     start, end, size = 0, length - 1 if length else None, length
     served = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
     if served:
         start, end = int(served[1]), int(served[2])
         size = None if served[3] == "*" else int(served[3])
-    if response.status == 206 and (not served or end is None or length not in (None, end - start + 1)):
+    if response.status == 206 and not (served and wanted and _is_answer_to(wanted, start, end, size, length)):
         raise VendorProtocolError(
-            "The recording's address answered a range and does not say rightly which", account=account
+            "The recording's address answered another range than it was asked for", account=account
         )
     body: AsyncIterator[bytes] = response.content.iter_any()
     skip, take = 0, None
     if wanted and not served and size is not None:
         start, end = _resolve(wanted, size, account)
-        skip, take = start, end - start + 1
+        skip = start
+    if end is not None:
+        take = end - start + 1
     head = b""
     if skip == 0 and start == 0:
         head, body = await _peek(body)
@@ -186,7 +202,7 @@ async def _audio(
         record_id=record_id,
         media_type=media_type,
         chunks=_chunks(body, skip, take, account, finish),
-        partial=bool(served) or take is not None,
+        partial=bool(served) or (wanted is not None and size is not None),
         start=start,
         end=end,
         size=size,
@@ -224,10 +240,24 @@ async def _chunks(
                 yield part
             if take == 0:
                 break
+        if take:
+            raise VendorUnavailable(f"The recording broke off {take} bytes before its end", account=account)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise _trouble(error, account) from error
     finally:
         await finish.aclose()
+
+
+def _is_answer_to(
+    wanted: tuple[int | None, int | None], start: int, end: int | None, size: int | None, length: int | None
+) -> bool:
+    """Whether a 206 with these ends holds what was *wanted*, and is as long as it says."""
+    if end is None or end < start or length not in (None, end - start + 1) or (size is not None and end >= size):
+        return False
+    first, last = wanted
+    if first is None:
+        return size is None or start == max(size - (last or 0), 0)
+    return start == first and (last is None or end <= last)
 
 
 def _parse_range(text: str | None) -> tuple[int | None, int | None] | None:

@@ -4,6 +4,7 @@ A cattrs converter as it comes turns None into "None", "false" into True and 1.9
 """
 
 import enum
+import itertools
 import math
 import re
 import types
@@ -31,6 +32,9 @@ from .secrets import Secret
 
 T = TypeVar("T")
 
+MAX_PROBLEMS = 20
+"""How many bad values are looked for in one list or table, and named in one error: who sends more is told of these."""
+
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 
 
@@ -38,8 +42,8 @@ class InvalidValue(ValueError):
     """Data does not have the expected shape. `fields` maps the path of each bad value to what is wrong with it."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{path}: {text}" if path else text for path, text in fields.items()))
-        self.fields = dict(fields)
+        self.fields = dict(itertools.islice(fields.items(), MAX_PROBLEMS))
+        super().__init__("; ".join(f"{path}: {text}" if path else text for path, text in self.fields.items()))
 
 
 def from_json(value: Any, kind: type[T], *, refuse_unknown: bool = False) -> T:
@@ -114,7 +118,7 @@ def _structure(converter: Converter, value: Any, kind: type[T]) -> T:
 def _flatten(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(error, ForbiddenExtraKeysError):
         names = [field.name for field in attrs.fields(error.cl)]
-        for extra in sorted(map(str, error.extra_fields)):
+        for extra in sorted(map(str, error.extra_fields))[:MAX_PROBLEMS]:
             yield _join(path, extra), f"is not known here{nearest(extra, names)}"
     elif isinstance(error, ClassValidationError):
         with_notes, without = error.group_exceptions()
@@ -264,6 +268,8 @@ def _sequence_hook(converter: Converter) -> Callable[[Any, Any], Any]:
                 note = IterableValidationNote(f"Structuring @ index {index}", index, member)
                 error.__notes__ = [*getattr(error, "__notes__", []), note]
                 errors.append(error)
+                if len(errors) == MAX_PROBLEMS:
+                    break
         if errors:
             raise IterableValidationError("invalid items", errors, kind)
         return items if (typing.get_origin(kind) or kind) is list else tuple(items)
@@ -286,6 +292,8 @@ def _mapping_hook(converter: Converter) -> Callable[[Any, Any], Any]:
                 note = AttributeValidationNote(f"Structuring key {key}", str(key), member)
                 error.__notes__ = [*getattr(error, "__notes__", []), note]
                 errors.append(error)
+                if len(errors) == MAX_PROBLEMS:
+                    break
         if errors:
             raise ClassValidationError("invalid items", errors, dict)
         return items

@@ -23,7 +23,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from .converters import InvalidValue, dumps, from_json, loads
+from .converters import InvalidValue, dumps, from_json, loads, to_json
 from .errors import (
     Conflict,
     DialState,
@@ -40,6 +40,7 @@ from .errors import (
     VendorUnavailable,
 )
 from .plugin import Account
+from .secrets import Secret
 
 T = TypeVar("T")
 
@@ -182,7 +183,7 @@ class HttpClient:
         json: Any = None,
         effect: Effect = Effect.READ,
         timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
         authorized: bool = True,
         refusals: Collection[int] = (),
     ) -> Answer:
@@ -190,7 +191,8 @@ class HttpClient:
 
         *path* starts with `/` and is encoded already (see `segment`). *timeout* is in seconds, by default the account's
         `read`, or `dial` for what rings. With *authorized* off no token goes out and a 401 is not tried again.
-        *refusals* are the statuses that the vendor documents as "not done", beside 401.
+        *refusals* are the statuses that the vendor documents as "not done", beside 401. A `Secret` in *json* or
+        *headers* is sent as it is, and blotted out where the vendor repeats it in an error.
 
         Raises: what *classify* and the status stand for; VendorUnavailable, VendorTimeout; OutcomeUnknown when
         something that is more than a read was sent and its answer is lost or makes no sense.
@@ -211,7 +213,11 @@ class HttpClient:
             if effect is Effect.RING and error.dial_state is None:
                 error.dial_state = DialState.NOT_PLACED
             raise
-        self._judge(answer, {401, *refusals})
+        try:
+            self._judge(answer, {401, *refusals})
+        except GatewayError as error:
+            _scrub(error, [*_secrets_in(json), *_secrets_in(headers), *([token] if token else [])])
+            raise
         return answer
 
     async def authorization(self) -> dict[str, str]:
@@ -261,7 +267,7 @@ class HttpClient:
         json: Any,
         effect: Effect,
         deadline: float,
-        headers: Mapping[str, str] | None,
+        headers: Mapping[str, str | Secret] | None,
         token: str | None,
     ) -> Answer:
         """Send once, or a few times what is a read, until *deadline*."""
@@ -299,21 +305,24 @@ class HttpClient:
         json: Any,
         effect: Effect,
         deadline: float,
-        headers: Mapping[str, str] | None,
+        headers: Mapping[str, str | Secret] | None,
         token: str | None,
     ) -> Answer:
         url = URL(self.base_url + path, encoded=True)
-        sent_headers = {**self._headers, **(headers or {})}
+        sent_headers = {**self._headers, **(to_json(headers) if headers else {})}
         if token is not None:
             sent_headers["Authorization"] = f"Bearer {token}"
         body = None
         if json is not None:
             sent_headers["Content-Type"] = "application/json"
-            body = dumps(json)
+            body = dumps(to_json(json))
         left = deadline - time.monotonic()
         if left <= 0:
             raise NotSent("no time was left")
-        limits = aiohttp.ClientTimeout(total=left, connect=min(self.account.timeouts.connect, left))
+        if self.session.closed:
+            raise NotSent("the account is closed")
+        # The connection's own limit always comes first, so that a late connection is known to be one.
+        limits = aiohttp.ClientTimeout(total=left, connect=min(self.account.timeouts.connect, 0.9 * left))
         try:
             async with self.session.request(
                 verb,
@@ -324,12 +333,13 @@ class HttpClient:
                 allow_redirects=False,
             ) as response:
                 return await self.answer_of(response, effect)
-        except aiohttp.ConnectionTimeoutError as error:
-            raise NotSent("no connection in time") from error
-        except aiohttp.InvalidURL as error:
-            raise NotSent("the address is not valid") from error
+        # The causes are left out: their texts hold the address with its query, and phone numbers are in it.
+        except aiohttp.ConnectionTimeoutError:
+            raise NotSent("no connection in time") from None
+        except aiohttp.InvalidURL:
+            raise NotSent("the address is not valid") from None
         except aiohttp.ClientError as error:
-            raise SentAndLost(f"the answer broke off ({type(error).__name__})") from error
+            raise SentAndLost(f"the answer broke off ({type(error).__name__})") from None
         except _TooLong:
             text = f"The vendor's answer is larger than {MAX_ANSWER_BYTES} bytes"
             if effect is Effect.READ:  # asking again would not help
@@ -348,6 +358,24 @@ async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
         if len(content) > limit:
             raise _TooLong
     return bytes(content)
+
+
+def _secrets_in(value: Any) -> list[str]:
+    if isinstance(value, Secret):
+        return [value.reveal()]
+    if isinstance(value, Mapping):
+        return [secret for item in value.values() for secret in _secrets_in(item)]
+    return [secret for item in value for secret in _secrets_in(item)] if isinstance(value, list | tuple) else []
+
+
+def _scrub(error: GatewayError, secrets: Sequence[str]) -> None:
+    """Take out of *error* what a vendor repeats of what it was sent."""
+    for secret in secrets:
+        for word in (secret, secret.removeprefix("Bearer ")):
+            if word:
+                error.message = error.message.replace(word, "********")
+                error.vendor_code = error.vendor_code and error.vendor_code.replace(word, "********")
+    error.args = (error.message,)
 
 
 def segment(name: str, value: str) -> str:
@@ -454,8 +482,14 @@ class TokenCache:
             if self._fetching is None:
                 self._fetching = asyncio.create_task(self._renew())
                 self._fetching.add_done_callback(_look_at)  # in case every waiter was cancelled
+            fetching = self._fetching
             try:
-                token = await asyncio.shield(self._fetching)
+                token = await asyncio.shield(fetching)
+            except asyncio.CancelledError:
+                waiter = asyncio.current_task()
+                if fetching.cancelled() and not (waiter and waiter.cancelling()):
+                    raise VendorUnavailable("The account was closed before a token came") from None
+                raise
             except GatewayError as error:
                 raise copy.copy(error) from error  # each waiter adds its own operation to its error
         return token.text

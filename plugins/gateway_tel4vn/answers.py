@@ -1,6 +1,7 @@
 """How TEL4VN says no: the same in all its products, with whatever status and under several keys."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from gateway_contracts import (
@@ -11,6 +12,7 @@ from gateway_contracts import (
     InvalidRequest,
     NotFound,
     Origin,
+    VendorProtocolError,
     VendorRejected,
 )
 from gateway_contracts.http import Answer, error_for_status
@@ -27,18 +29,24 @@ _WORDS: Mapping[str, type[GatewayError]] = {
     "date range must be in 24 hours": InvalidRequest,  # 003:806
     "start_date must be after end_date": InvalidRequest,  # 003:865
 }
+_ROW_KEYS = frozenset({"id", "cdrId", "time_started", "dialAt"})
+_FAILURES = frozenset({"fail", "failed", "failure", "error"})
+_REFUSALS = frozenset({400, 409, 422})  # statuses that say no more than the body does
 _SUCCESS_CODES = frozenset({"0", "200", "201"})
 _MESSAGE_KEYS = ("error", "message", "content", "code")
 _MAX_MESSAGE = 200
+_MAX_PARTS = 20
 
 
 def classify(answer: Answer) -> GatewayError | None:
     """The error that *answer* stands for, whatever its status; None for success.
 
-    A `{"status": "fail"}` with a word that is not documented is a refusal, but no proof that nothing rang.
+    A `{"status": "fail"}` with a word that is not documented is a refusal, but no proof that nothing rang. A record has
+    a `status` too, which is the call's.
     """
     body = answer.data if isinstance(answer.data, dict) else {}
-    failed = str(body.get("status", "success")).strip().lower() == "fail"
+    status = "" if _ROW_KEYS & body.keys() else str(body.get("status", "")).strip().lower()
+    failed = status in _FAILURES
     code = body.get("code")
     refused = failed or (code is not None and str(code) not in _SUCCESS_CODES) or bool(body.get("error"))
     if 200 <= answer.status < 300 and not refused:
@@ -46,13 +54,15 @@ def classify(answer: Answer) -> GatewayError | None:
     message = _message(body)
     word = body.get("error") if isinstance(body.get("error"), str) else message
     vendor_code = word[:_MAX_MESSAGE] if isinstance(word, str) and word else None
-    if vendor_code is not None and vendor_code in DIAL_REFUSALS:
-        kind = DIAL_REFUSALS[vendor_code]
+    if status == "success":
+        return VendorProtocolError("The vendor says success and an error in one answer", vendor_code=vendor_code)
+    kind = DIAL_REFUSALS.get((vendor_code or "").strip().upper())
+    if kind is not None:
         return kind(_DIAL_MESSAGES[kind], vendor_code=vendor_code, dial_state=DialState.NOT_PLACED)
     known = _WORDS.get((vendor_code or "").strip().lower())
     if known:
         return known(f"The vendor says: {vendor_code}", origin=Origin.VENDOR, vendor_code=vendor_code)
-    if failed:
+    if failed and (answer.status < 400 or answer.status in _REFUSALS):
         text = f"The vendor refused: {message}" if message else "The vendor refused and gave no reason"
         return VendorRejected(text, vendor_code=vendor_code, dial_state=DialState.UNKNOWN)
     error = error_for_status(answer, message)
@@ -77,12 +87,14 @@ def _message(body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _flatten(value: Any) -> str:
+def _flatten(value: Any, depth: int = 4) -> str:
     # Lists of objects, one for each bad field, stand under `error` and `content` (002:1666-1674).
+    if isinstance(value, dict | list) and not depth:
+        return "…"
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {_flatten(item)}" for key, item in value.items())
+        return "; ".join(f"{key}: {_flatten(item, depth - 1)}" for key, item in islice(value.items(), _MAX_PARTS))
     if isinstance(value, list):
-        return "; ".join(_flatten(item) for item in value)
+        return "; ".join(_flatten(item, depth - 1) for item in value[:_MAX_PARTS])
     return "" if value is None else str(value).strip()
 
 

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import attrs
-from gateway_contracts import GatewayError, Secret, VendorAuthFailed
+from gateway_contracts import GatewayError, Secret, VendorAuthFailed, VendorProtocolError
 from gateway_contracts.http import HttpClient, Token, renew_at
 
 from .answers import unwrap
@@ -51,16 +51,18 @@ class TokenSource:
         return await self._exchange(self._from_login)
 
     async def _log_in(self) -> Secret:
-        password = self.password.reveal() if self.password else ""
-        row = await self._ask(self.login_path, {"username": self.username, "password": password}, "api_key", _Login)
+        body = {"username": self.username, "password": self.password}
+        row = await self._ask(self.login_path, body, "api_key", _Login)
         return Secret(row.api_key.strip())
 
     async def _exchange(self, api_key: Secret) -> Token:
-        row = await self._ask(self.token_path, {"api_key": api_key.reveal()}, "token", _TokenRow)
-        now = time.time()
+        row = await self._ask(self.token_path, {"api_key": api_key}, "token", _TokenRow)
+        token = row.token.strip()
+        if not token.isascii() or not token.isprintable() or not token or " " in token:
+            raise VendorProtocolError("The vendor gave a token that cannot be sent", account=self.http.account.name)
         # Two shapes, and which one a host sends does not follow its API version: an epoch or the seconds that are left.
-        expiry = whole(row.expired) or whole(row.expired_in) or self.max_age_seconds
-        return Token(row.token.strip(), renew_at(expiry, now=now, max_age=self.max_age_seconds))
+        expiry = _expiry(row.expired) or _expiry(row.expired_in) or self.max_age_seconds
+        return Token(token, renew_at(expiry, now=time.time(), max_age=self.max_age_seconds))
 
     async def _ask(self, path: str, body: dict[str, Any], wanted: str, kind: Any) -> Any:
         try:
@@ -75,3 +77,11 @@ class TokenSource:
                     account=error.account,
                 ) from None
             raise
+
+
+def _expiry(value: int | float | str | None) -> float | None:
+    """When a token ends, None where that makes no sense: it is used until the vendor refuses it."""
+    try:
+        return whole(value)
+    except (ValueError, OverflowError):
+        return None

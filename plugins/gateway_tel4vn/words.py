@@ -40,6 +40,9 @@ DIRECTIONS: Mapping[str, Direction] = {  # 003:276, 003:405
 }
 DIRECTION_FILTERS: Mapping[Direction, str] = {direction: word for word, direction in DIRECTIONS.items()}
 
+STAMP = "%Y-%m-%d %H:%M:%S"
+
+_TOO_MANY = 10**15
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # zero values, whatever zone they were written in, lie before
 
 
@@ -60,10 +63,13 @@ def whole(value: str | int | float | None) -> int | None:
     """
     if value is None or value == "":
         return None
-    number = float(value)
-    if number < 0 or number != number // 1:
-        raise ValueError(f"{value!r} is not a whole number")
-    return int(number)
+    if isinstance(value, str):
+        if not re.fullmatch(r"\s*[0-9]{1,15}(\.0*)?\s*", value, re.ASCII):
+            raise ValueError("a text is not a whole number")
+        value = float(value)
+    if not 0 <= value < _TOO_MANY or value != int(value):
+        raise ValueError("a number is negative, broken or too large")
+    return int(value)
 
 
 @attrs.frozen
@@ -87,12 +93,19 @@ class LocalTime:
         if moment.year <= 1:
             return None
         moment = moment.replace(tzinfo=self.zone) if moment.tzinfo is None else moment
-        moment = moment.astimezone(UTC)
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"{stamp!r} is out of range") from None
         return moment if moment >= _EARLIEST else None
 
     def write(self, moment: datetime) -> str:
         """*moment* as the vendor's filters take it, to the second (003:397)."""
-        return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
+        return f"{self.local(moment):{STAMP}}"
+
+    def local(self, moment: datetime) -> datetime:
+        """*moment* on the vendor's clock on the wall, without a zone."""
+        return moment.astimezone(self.zone).replace(tzinfo=None)
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from gateway_contracts import (
     NotFound,
     RangeNotSatisfiable,
     Timeouts,
+    VendorAuthFailed,
     VendorProtocolError,
     VendorTimeout,
     VendorUnavailable,
@@ -222,8 +223,8 @@ async def test_a_page_is_not_a_recording(scripted, http_answer, fetch, body, dec
     [
         (NotFound, 404),
         (NotFound, 410),
-        (VendorProtocolError, 401),
-        (VendorProtocolError, 403),
+        (VendorAuthFailed, 401),
+        (VendorAuthFailed, 403),
         (VendorProtocolError, 204),
         (VendorUnavailable, 500),
         (VendorUnavailable, 503),
@@ -341,9 +342,7 @@ async def test_a_token_goes_to_the_vendors_own_host_only(scripted, http_answer, 
         http_answer(body=WAV, content_type="audio/wav"),
     ]
 
-    async with await fetch(
-        headers={"Authorization": f"Bearer {SECRET}"}, allowed_hosts=["127.0.0.1", "localhost"]
-    ) as audio:
+    async with await fetch(headers={"Authorization": f"Bearer {SECRET}"}, allowed_hosts=[f"localhost:{port}"]) as audio:
         await audio.read()
 
     assert [True, False] == ["authorization" in each.headers for each in scripted.received]
@@ -356,6 +355,64 @@ async def test_a_recording_that_breaks_off_is_an_error_while_it_is_read(scripted
     with pytest.raises(VendorUnavailable, match="broke off"):
         async with await fetch() as audio:
             await audio.read()
+
+
+def _partial(content_range, body, *, asked="bytes=0-9"):
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: {content_range}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (None, "bytes 0-9/1000"),
+        ("bytes=0-9", "bytes 9-5/1000"),
+        ("bytes=500-509", "bytes 0-9/1000"),
+        ("bytes=0-9", "bytes 0-99/1000"),
+        ("bytes=-10", "bytes 0-9/1000"),
+        ("bytes=0-9", "bytes 0-9/5"),
+    ],
+)
+async def test_another_range_than_was_asked_for_is_refused(scripted, fetch, asked, said):
+    """A part must not pass for the whole, nor for another part."""
+    scripted.answers = [_partial(said, WAV[:10])]
+
+    with pytest.raises(VendorProtocolError):
+        await fetch(byte_range=asked)
+
+
+async def test_a_range_with_fewer_bytes_than_it_says_breaks_off(scripted, fetch):
+    """Whoever relays it must not promise more than comes."""
+    scripted.answers = [_partial("bytes 0-99/1000", WAV[:10])]
+
+    with pytest.raises(VendorUnavailable, match="broke off"):
+        async with await fetch(byte_range="bytes=0-99") as audio:
+            await audio.read()
+
+
+async def test_a_range_with_more_bytes_than_it_says_is_cut(scripted, fetch):
+    """What comes is what was asked for."""
+    scripted.answers = [_partial("bytes 0-9/1000", WAV)]
+
+    async with await fetch(byte_range="bytes=0-9") as audio:
+        assert WAV[:10] == await audio.read()
+
+
+async def test_a_compressed_recording_is_refused(scripted, http_answer, fetch):
+    """Its lengths and ranges would be those of other bytes."""
+    import gzip
+
+    answer = http_answer(body=gzip.compress(WAV), content_type="audio/wav", **{"Content-Encoding": "gzip"})
+    scripted.answers = [answer]
+
+    with pytest.raises(VendorProtocolError):
+        await fetch()
+
+
+async def test_another_port_of_an_allowed_host_is_another_place(fetch):
+    """What else listens on the vendor's machine is nobody's recording."""
+    with pytest.raises(VendorProtocolError, match="recording_hosts"):
+        await fetch("http://127.0.0.1:9/r.wav")
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + WAV[:100]])
@@ -371,7 +428,7 @@ async def test_a_recording_that_does_not_come_in_time_is_an_error(scripted, fetc
 async def test_a_recording_that_cannot_be_reached_is_unavailable(fetch, closed_port):
     """Nobody listens there."""
     with pytest.raises(VendorUnavailable):
-        await fetch(f"http://127.0.0.1:{closed_port}/r.wav")
+        await fetch(f"http://127.0.0.1:{closed_port}/r.wav", allowed_hosts=[f"127.0.0.1:{closed_port}"])
 
 
 async def test_a_dropped_connection_before_the_recording_is_unavailable(scripted, fetch):

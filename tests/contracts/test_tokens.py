@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from gateway_contracts import VendorAuthFailed
+from gateway_contracts import VendorAuthFailed, VendorUnavailable
 from gateway_contracts.http import Token, TokenCache, renew_at
 
 
@@ -123,14 +123,14 @@ async def test_a_late_refusal_does_not_throw_away_the_new_token(vendor, cache):
 
 
 async def test_closing_stops_a_fetch(vendor, cache):
-    """Nothing is left running when the account is closed; closing twice is allowed."""
+    """Nothing is left running when the account is closed; who waits is told so, and is not cancelled."""
     waiter = asyncio.create_task(cache.get())
     await vendor.asked.wait()
 
     await cache.aclose()
     await cache.aclose()
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(VendorUnavailable):
         await waiter
 
 

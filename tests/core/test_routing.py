@@ -14,8 +14,10 @@ from gateway_contracts import (
 )
 
 from gateway import (
+    Agent,
     AgentBusy,
     AgentNotRegistered,
+    AgentState,
     Call,
     CallState,
     Conflict,
@@ -193,13 +195,20 @@ async def test_an_argument_that_the_first_account_cannot_say_goes_to_the_next(ro
 
 async def test_a_read_goes_to_the_next_account_when_the_first_is_away(route):
     """A read changes nothing."""
-    async with route(
-        Agents, a={"get_agent": VendorTimeout("late")}, b={"get_agent": NotFound("no such agent")}
-    ) as found:
-        with pytest.raises(NotFound) as caught:
+    agent = Agent(account="b", agent_id="7", name=None, extension=None, state=AgentState.AVAILABLE)
+    async with route(Agents, a={"get_agent": VendorTimeout("late")}, b={"get_agent": agent}) as found:
+        assert "b" == (await found.sales.agents.get_agent("7")).account
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_not_found_says_nothing_while_another_account_could_not_be_asked(route, first):
+    """What one account has not may be at the one that is away: that is the error."""
+    away, missing = {"get_agent": VendorTimeout("late")}, {"get_agent": NotFound("no such agent")}
+    async with route(Agents, a=away if first else missing, b=missing if first else away) as found:
+        with pytest.raises(VendorTimeout) as caught:
             await found.sales.agents.get_agent("7")
 
-    assert "b" == caught.value.account
+    assert ("a" if first else "b") == caught.value.account
 
 
 @pytest.mark.parametrize(

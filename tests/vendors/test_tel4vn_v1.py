@@ -1,11 +1,15 @@
 """What is peculiar to TEL4VN v1: its words, times, ids, tokens, pages, webhooks and refusals."""
 
 import asyncio
+import base64
 import contextlib
+import json
 import logging
+import traceback
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+import orjson
 import pytest
 from aiohttp import web
 from gateway_simulators import Fault, ManualClock
@@ -284,6 +288,103 @@ async def test_a_cursor_goes_with_its_filters_or_with_none(still, hanoi):
     assert {"cursor"} == set(caught.value.fields)
 
 
+async def test_a_vendor_that_lists_the_oldest_first_loses_no_row(still, hanoi):
+    """No order is documented: pages are held still only where the newest has been seen to come first."""
+    still.seed_records(250, NOW - timedelta(days=1))
+    rows = [record.raw async for record in hanoi.records(limit=250)][::-1]
+    pages = [{"data": rows[start : start + 100], "total": 250} for start in (0, 100, 200)]
+    still.faults.add(*(Fault("/v1/cdr", kind="replace", body=page) for page in pages))
+
+    seen = [record.raw async for record in hanoi.records()]
+
+    assert rows == seen
+    assert "end_date" not in dict(still.requests[-1].query)
+
+
+async def test_a_cursor_that_counts_pages_keeps_their_size(still):
+    """Without the size the second page would start elsewhere; a smaller one is refused."""
+    still.seed_records(30, NOW - timedelta(days=1))
+    async with account(still, paging="page", page_size=25) as hanoi:
+        first = await hanoi.history.list_records(limit=10)
+        second = await hanoi.history.list_records(cursor=first.next)
+        with pytest.raises(InvalidRequest) as caught:
+            await hanoi.history.list_records(cursor=first.next, limit=5)
+        whole = (await hanoi.history.list_records(limit=30)).items
+
+    assert whole[:20] == first.items + second.items
+    assert {"limit"} == set(caught.value.fields)
+
+
+def _forged(**changes):
+    cursor = {"g": "offset", "p": "10", "q": [["phone", NUMBER]], "k": None, "s": None, "z": None, **changes}
+    return base64.urlsafe_b64encode(orjson.dumps(cursor)).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        _forged(p="abc"),
+        _forged(p="-5"),
+        _forged(p="\uff11\uff10"),
+        _forged(p="9" * 40),
+        _forged(g="status"),
+        _forged(q=[["api_key", "x"]]),
+        _forged(q=[["phone"]]),
+        _forged(k="bogus"),
+        _forged(z=0),
+        _forged(extra=1),
+    ],
+)
+async def test_a_forged_cursor_reaches_nobody(still, hanoi, cursor):
+    """A cursor can say no more to the vendor than the arguments can."""
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.history.list_records(cursor=cursor)
+
+    assert {"cursor"} == set(caught.value.fields)
+    assert [] == [request for request in still.requests if request.path == "/v1/cdr"]
+
+
+@pytest.mark.parametrize("value", [1e30, "1e30", 2**70, "\uff11\uff12", "1_0", -1, 1.5, "x"])
+@pytest.mark.parametrize("field", ["duration", "billsec"])
+async def test_a_number_that_makes_no_sense_is_an_error_and_no_500(still, hanoi, field, value):
+    """Seconds are small whole numbers; anything else would be a wrong value, or one that cannot be passed on."""
+    body = {"id": "r1", "status": "ANSWERED", "time_started": "2026-01-01 10:00:00", field: value}
+    still.faults.add(Fault("/v1/cdr/r1", kind="replace", body=json.dumps(body)))
+
+    with pytest.raises(VendorProtocolError):
+        await hanoi.history.get_record("r1")
+
+
+async def test_a_million_bad_rows_are_told_in_a_few_words(still, hanoi):
+    """The error names some of them and stops looking."""
+    still.faults.add(Fault("/v1/call", kind="replace", body={"data": [{}] * 100_000}))
+
+    with pytest.raises(VendorProtocolError) as caught:
+        await hanoi.call_control.list_calls()
+
+    assert len(caught.value.message) < 2000
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "sent"),
+    [
+        # Berlin sets its clocks forward on 2026-03-29 and back on 2026-10-25.
+        ("2026-03-28T12:00:00Z", "2026-03-29T12:00:00Z", ("2026-03-28 13:00:00", "2026-03-29 12:59:59", 2)),
+        ("2026-10-25T00:50:00Z", "2026-10-25T01:10:00Z", ("2026-10-25 02:10:00", "2026-10-25 02:49:59", 1)),
+    ],
+)
+async def test_days_are_counted_on_the_vendors_clock_on_the_wall(still, since, until, sent):
+    """The day on which clocks change is asked for in slices that the vendor takes, and no hour is left out."""
+    async with account(still, timezone="Europe/Berlin") as hanoi:
+        await hanoi.reports.list_call_ids(since=since, until=until)
+        await hanoi.history.list_records(since=since, until=until)
+
+    asked = [dict(each.query) for each in still.requests if each.path == "/v1/report/call_id"]
+    assert sent == (asked[0]["start_date"], asked[0]["end_date"], len(asked))
+    (listed,) = [dict(each.query) for each in still.requests if each.path == "/v1/cdr"]
+    assert listed["start_date"] <= listed["end_date"]
+
+
 @pytest.mark.parametrize("cursor", ["x", "e30", "bm9uc2Vuc2U", "WzFd", "ééé", "eyJnIjoxfQ"])
 async def test_a_cursor_that_we_did_not_give_is_refused(still, hanoi, cursor):
     """Nothing is sent for a made-up cursor."""
@@ -440,6 +541,18 @@ async def test_a_documented_refusal_is_understood_whatever_its_status(still, han
     ("status", "body", "error", "state", "code"),
     [
         (503, {"error": "maintenance"}, VendorUnavailable, DialState.NOT_PLACED, "maintenance"),
+        (503, {"status": "fail", "message": "closed"}, VendorUnavailable, DialState.NOT_PLACED, "closed"),
+        (200, {"status": "FAIL", "error": "user_busy "}, AgentBusy, DialState.NOT_PLACED, "user_busy "),
+        (200, {"status": "error", "message": "no"}, VendorRejected, DialState.UNKNOWN, "no"),
+        (200, {"status": ""}, OutcomeUnknown, DialState.UNKNOWN, None),
+        (200, {"status": "queued"}, OutcomeUnknown, DialState.UNKNOWN, None),
+        (
+            200,
+            {"status": "success", "call_id": "1", "error": "USER_BUSY"},
+            OutcomeUnknown,
+            DialState.UNKNOWN,
+            "USER_BUSY",
+        ),
         (200, {"status": "fail"}, VendorRejected, DialState.UNKNOWN, None),
         (200, {"status": "fail", "error": "NO_CREDIT"}, VendorRejected, DialState.UNKNOWN, "NO_CREDIT"),
         (400, {"error": "bad"}, OutcomeUnknown, DialState.UNKNOWN, "bad"),
@@ -462,6 +575,118 @@ async def test_only_documented_refusals_prove_that_nothing_rang(still, hanoi, st
 
     assert (state, code) == (caught.value.dial_state, caught.value.vendor_code)
     assert sum(request.path == "/v1/click2call/async" for request in still.requests) == 1
+
+
+@pytest.mark.parametrize("word", ["FAILED", "fail", "error"])
+async def test_a_records_own_status_is_not_the_answers(still, hanoi, word):
+    """A bare record says in `status` how the call ended; that is no failure to read it."""
+    record_id = still.add_record(status=word)["id"].strip()
+
+    assert word == (await hanoi.history.get_record(record_id)).vendor_status
+
+
+async def test_looking_for_the_leg_of_a_transfer_proves_that_nothing_rang(still):
+    """When the PBX cannot be asked which leg is the customer's, the transfer was not sent."""
+    still.faults.add(Fault("/v1/call", kind="html", times=None))
+    async with account(still) as hanoi:
+        with pytest.raises(VendorProtocolError) as caught:
+            await hanoi.call_control.transfer_call("some-call", to="102")
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+@pytest.mark.parametrize("token", ["", " ", "a\r\nX-Admin: 1", "é", "two words"])
+async def test_a_token_that_cannot_be_sent_is_an_answer_that_makes_no_sense(still, hanoi, token):
+    """A dial is refused before anything is sent, and the next request asks for another token."""
+    body = {"data": {"token": token, "expired": 4102444800}}
+    still.faults.add(Fault("/v1/auth/token", kind="replace", body=body))
+
+    with pytest.raises(VendorProtocolError) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+    await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert 1 == len(still.originated)
+
+
+@pytest.mark.parametrize("expired", ["soon", -5, 1e300, None, 0.5])
+async def test_an_expiry_that_makes_no_sense_does_not_stop_anybody(still, hanoi, expired):
+    """The token is used until the vendor refuses it."""
+    await hanoi.call_control.list_calls()
+    token = still.requests[-1].headers["authorization"].partition(" ")[2]
+    body = {"data": {"token": token, "expired": expired}}
+    still.faults.add(Fault("/v1/auth/token", kind="replace", body=body))
+    async with account(still) as other:
+        await other.call_control.list_calls()
+        await other.call_control.list_calls()
+
+    assert 2 == sum(request.path == "/v1/auth/token" for request in still.requests)
+
+
+async def test_what_a_vendor_repeats_of_a_secret_is_blotted_out(still, hanoi):
+    """An error text that holds the token, the tenants' secret or a password shows stars instead."""
+    await hanoi.call_control.list_calls()
+    token = still.requests[-1].headers["authorization"].partition(" ")[2]
+    said = f"bad: {token} {still.tenant_secret} hunter2hunter2"
+    still.faults.add(Fault("/v1/call", kind="refuse", status=400, body={"error": said}))
+    still.faults.add(Fault("/v1/tenant/*", kind="refuse", status=400, body={"error": said}))
+
+    texts = []
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.call_control.list_calls()
+    texts.append(str(caught.value.as_problem()) + repr(caught.value))
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.tenants.create_extension("test01", extension="101", password=Secret("hunter2hunter2"))
+    texts.append(str(caught.value.as_problem()) + repr(caught.value))
+
+    assert token not in texts[0]
+    assert still.tenant_secret not in texts[1]
+    assert "hunter2hunter2" not in texts[1]
+
+
+@pytest.mark.parametrize("kind", ["truncate", "drop"])
+async def test_no_phone_number_stands_in_the_chain_of_an_error(still, hanoi, kind):
+    """HTTP clients put the address into their errors, and the number is in it: their text goes no further."""
+    still.faults.add(Fault("/v1/click2call/async", kind=kind))
+    with pytest.raises(OutcomeUnknown) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number="".join(["08998", "88999"]))
+
+    assert NUMBER not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_an_account_that_is_closed_dials_nobody_and_says_so(still):
+    """After the gateway is closed nothing is sent, whoever still holds the account."""
+    async with account(still) as hanoi:
+        await hanoi.call_control.list_calls()
+
+    with pytest.raises(VendorUnavailable) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+async def test_closing_while_a_token_is_asked_for_is_an_error_and_no_cancellation(still):
+    """Whoever waits for a token when the gateway is closed gets an error of ours; nothing rang."""
+    still.faults.add(Fault("/v1/auth/token", kind="hold"))
+    async with account(still) as hanoi:
+        dial = asyncio.create_task(hanoi.click_to_call.start_call(extension="101", number=NUMBER))
+        await still.until(lambda: still.faults.held)
+
+    with pytest.raises(VendorUnavailable) as caught:
+        await dial
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert [] == still.originated
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max, datetime(900, 1, 1)])
+@pytest.mark.parametrize("argument", ["since", "until", "ended_since", "ended_until"])
+async def test_a_time_out_of_range_is_refused_by_name(still, hanoi, argument, moment):
+    """Times that arithmetic with zones cannot hold are the caller's to change."""
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.history.list_records(**{argument: moment.replace(tzinfo=UTC)})
+
+    assert {argument} == set(caught.value.fields)
+    assert [] == still.requests
 
 
 async def test_a_success_without_an_id_is_a_started_call_without_one(still, hanoi):
@@ -628,8 +853,6 @@ EVENT = {
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "text/plain"])
 async def test_the_documents_sample_is_read_as_its_text_says(hanoi, kind):
     """The sample has the sides the wrong way round; the extension is ours and the mobile number the customer's."""
-    import orjson
-
     body = EVENT if kind.endswith("urlencoded") else orjson.dumps(EVENT)
     (event,) = await hanoi.events.parse_webhook(_webhook(body, kind))
 
@@ -652,8 +875,6 @@ async def test_the_documents_sample_is_read_as_its_text_says(hanoi, kind):
 )
 async def test_every_state_has_our_word_and_new_ones_are_unknown(hanoi, state, expected):
     """A state that the vendor invents later is kept as unknown, with the vendor's body."""
-    import orjson
-
     (event,) = await hanoi.events.parse_webhook(_webhook(orjson.dumps({**EVENT, "state": state})))
 
     assert expected is event.type
@@ -662,7 +883,6 @@ async def test_every_state_has_our_word_and_new_ones_are_unknown(hanoi, state, e
 
 async def test_an_event_keeps_its_id_when_it_comes_again_and_phones_of_a_group_have_their_own(hanoi):
     """Redelivery gives the same id, whatever the form; another phone of the ring group or another state another one."""
-    import orjson
 
     async def ids(**changes):
         body = {**EVENT, **changes}
@@ -678,7 +898,17 @@ async def test_an_event_keeps_its_id_when_it_comes_again_and_phones_of_a_group_h
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[1]", b'{"state": 1}', b"null", b'{"a": 1}', b"\xff\xfe", b'{"state": "cdr", "duration": "x"}'],
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b'{"state": 1}',
+        b"null",
+        b'{"a": 1}',
+        b"\xff\xfe",
+        b'{"state": "cdr", "duration": "x"}',
+        b'{"state": "hangup", "time_ended": "9999-12-31T23:59:59-07:00"}',
+    ],
 )
 async def test_a_body_that_is_no_webhook_is_refused(hanoi, body):
     """What cannot be understood at all is an error of ours, never a crash."""
@@ -695,7 +925,6 @@ async def test_hostile_webhooks_never_crash_the_parser(hanoi):
     @settings(max_examples=300, deadline=None, database=None)
     @given(st.dictionaries(keys, values), st.binary(), st.booleans(), st.sampled_from(["application/json", "", "x/y"]))
     def collect(data, junk, valid, kind):
-        import json
 
         requests.append(_webhook(json.dumps(data).encode() if valid else junk, kind))
 
@@ -762,6 +991,28 @@ async def test_the_token_stays_at_home_unless_told(still):
     assert ["authorization" in request.headers for request in fetched] == [False, True]
 
 
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "http://[::1"])
+async def test_a_link_to_anything_but_the_web_is_not_given_out(still, hanoi, url):
+    """An application may open it."""
+    record_id = still.add_record(recording_url=url)["id"].strip()
+
+    with pytest.raises(VendorProtocolError):
+        await hanoi.recording.locate_recording(record_id)
+
+
+async def test_a_recording_that_needs_the_token_gets_a_fresh_one(still):
+    """A 401 is answered with one more try."""
+    record_id = still.add_record()["id"].strip()
+    still.faults.add(Fault("/recording/*", kind="refuse", status=401))
+    async with (
+        account(still, recording_bearer=True) as hanoi,
+        await hanoi.recording.fetch_recording(record_id) as audio,
+    ):
+        assert (await audio.read()).startswith(b"RIFF")
+
+    assert 2 == still.token_requests
+
+
 # Settings
 
 
@@ -770,6 +1021,7 @@ async def test_the_token_stays_at_home_unless_told(still):
     [
         ({"base_url": "ftp://x"}, "accounts.hanoi.settings", "https://"),
         ({"base_url": "http://pbx.example.vn"}, "accounts.hanoi.settings", "allow_http"),
+        ({"base_url": "http://127.evil.example"}, "accounts.hanoi.settings", "allow_http"),
         ({"api_key": None}, "accounts.hanoi.settings", "username and password"),
         ({"timezone": "Asia/Hanoi"}, "accounts.hanoi.settings", "Asia/Ho_Chi_Minh"),
         ({"base_urll": "x"}, "accounts.hanoi.settings.base_urll", "base_url"),

@@ -28,6 +28,7 @@ from gateway_contracts import (
     Direction,
     Events,
     EventType,
+    GatewayError,
     History,
     Hook,
     InvalidRequest,
@@ -46,6 +47,7 @@ from gateway_contracts import (
     Tenants,
     TenantUser,
     Unsupported,
+    VendorAuthFailed,
     VendorRejected,
     WebhookRequest,
     from_json,
@@ -56,7 +58,7 @@ from gateway_contracts.http import Answer, Effect, HttpClient, TokenCache, segme
 
 from ..answers import classify, rows, unwrap
 from ..tokens import TokenSource
-from ..words import DIRECTION_FILTERS, LocalTime, derive_direction, outcome_of, parties, text, whole
+from ..words import DIRECTION_FILTERS, STAMP, LocalTime, derive_direction, outcome_of, parties, text, whole
 from . import Paging, Settings, wire
 
 T = TypeVar("T")
@@ -154,10 +156,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             timeout=timeouts.dial_wait if wait else timeouts.dial,
             refusals={_UNAVAILABLE},
         )
-        row = answer.parse(wire.StartedRow)
-        call_id = text(row.call_id)
-        if row.status is None and call_id is None:
-            raise answer.nonsense("says neither success nor failure")
+        call_id = text(self._accepted(answer, lacking_status_but="call_id").call_id)
         return StartedCall(
             account=self.account.name,
             call_id=call_id,
@@ -200,7 +199,11 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         await self._control(call_id, "transfer", {"ext": to, "legs": wire.LEGS[chosen]})
 
     async def _customer_leg(self, call_id: str) -> Leg:
-        calls = await self.list_calls()
+        try:
+            calls = await self.list_calls()
+        except GatewayError as error:
+            error.dial_state = DialState.NOT_PLACED  # this only looked
+            raise
         call = next((call for call in calls.items if call.call_id == call_id.strip()), None)
         if call is None:
             raise NotFound(
@@ -249,8 +252,16 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             effect=Effect.RING,
             refusals={_UNAVAILABLE, _GONE},
         )
-        if answer.parse(wire.StartedRow).status is None:
-            raise answer.nonsense("says neither success nor failure")
+        self._accepted(answer)
+
+    @staticmethod
+    def _accepted(answer: Answer, *, lacking_status_but: str = "") -> wire.StartedRow:
+        """The answer to what rings, if it says success, or has the field *lacking_status_but* and no status at all."""
+        row = answer.parse(wire.StartedRow)
+        status = (row.status or "").strip().lower()
+        if status == "success" or (not status and lacking_status_but and getattr(row, lacking_status_but)):
+            return row
+        raise answer.nonsense(f"says {row.status!r}" if status else "says neither success nor failure")
 
     # History
 
@@ -289,12 +300,22 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             "end_date_ended": self._before(ended_until),
             "recordingfile": recording_name,
         }
+        for first, last in (("start_date", "end_date"), ("start_date_ended", "end_date_ended")):
+            one, other = optional[first], optional[last]
+            if one and other and one > other:  # in an hour that comes twice, where clocks are set back
+                optional[first], optional[last] = other, one
         query = tuple((name, value) for name, value in optional.items() if value is not None)
-        for first, last in ((since, until), (ended_since, ended_until)):
-            if first and last and self._time.write(_ceil(first)) > self._time.write(last - timedelta(microseconds=1)):
-                return Page(items=(), total=0)  # the vendor's own ends are both included
+        for begin, end in ((since, until), (ended_since, ended_until)):
+            if begin and end and _ceil(begin) >= _ceil(end):
+                return Page(items=(), total=0)  # no whole second lies between them, and the vendor includes both ends
         place = self._place(cursor, query, pick)
-        return await self._page(place, limit or self.settings.page_size)
+        if place.size and limit and limit < place.size:
+            raise InvalidRequest(
+                "The size of a page cannot change on the way when pages are counted",
+                account=self.account.name,
+                fields={"limit": f"is at least {place.size} for this cursor; leave it out"},
+            )
+        return await self._page(place, place.size or limit or self.settings.page_size)
 
     def _place(self, cursor: str | None, query: tuple[tuple[str, str], ...], pick: Outcome | None) -> wire.Cursor:
         if cursor is None:
@@ -321,13 +342,15 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         parsed = answer.parse(tuple[wire.CdrRow, ...], found)
         records = tuple(self._read(answer, self._record, row, raw) for row, raw in zip(parsed, found, strict=True))
         envelope = answer.parse(wire.CdrPage)
-        total = self._read(answer, whole, envelope.total)
+        total, echoed = (self._read(answer, whole, each) for each in (envelope.total, envelope.limit))
         seen = wire.mark(record.record_id for record in records)
-        position = self._next_position(place, limit, len(records), envelope, total)
+        size = (echoed or limit) if place.paging is Paging.PAGE else None
+        position = self._next_position(place, size, len(records), envelope, total)
         following = None
         if records and position is not None and seen != place.seen:
+            pinned = self._pinned(place, records)
             following = wire.Cursor(
-                paging=place.paging, position=position, query=self._pinned(place, parsed), pick=place.pick, seen=seen
+                paging=place.paging, position=position, query=pinned, pick=place.pick, seen=seen, size=size
             ).encode()
         if seen == place.seen:
             records = ()
@@ -337,25 +360,31 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     @staticmethod
     def _next_position(
-        place: wire.Cursor, limit: int, count: int, envelope: wire.CdrPage, total: int | None
+        place: wire.Cursor, size: int | None, count: int, envelope: wire.CdrPage, total: int | None
     ) -> str | None:
-        if place.paging == Paging.SCROLL:
+        if place.paging is Paging.SCROLL:
             return text(envelope.scroll_id)  # the same id every time is normal; the end is an empty page
-        if place.paging == Paging.PAGE:
-            page, size = int(place.position), whole(envelope.limit) or limit
+        if size is not None:
+            page = int(place.position)
             return None if total is not None and page * size >= total else str(page + 1)
         reached = int(place.position) + count
         return None if total is not None and reached >= total else str(reached)
 
-    @staticmethod
-    def _pinned(place: wire.Cursor, parsed: Sequence[wire.CdrRow]) -> tuple[tuple[str, ...], ...]:
+    def _pinned(self, place: wire.Cursor, records: Sequence[CallRecord]) -> tuple[tuple[str, ...], ...]:
         """The query for the pages after the first: nothing newer than the first page's newest call, so that calls
-        which end meanwhile do not move rows from one page to the next.
+        which end meanwhile do not move rows from one page to the next. The vendor's order is not documented, so this
+        is done only where the newest has been seen to come first.
         """
-        if place.paging == Paging.SCROLL or "end_date" in dict(pair for pair in place.query):  # type: ignore[arg-type] # pairs
+        starts = [record.started_at for record in records if record.started_at is not None]
+        newest_first = len(starts) > 1 and starts[0] > starts[-1] and starts == sorted(starts, reverse=True)
+        if (
+            place.paging is Paging.SCROLL
+            or place.seen
+            or not newest_first
+            or any(p[0] == "end_date" for p in place.query)
+        ):
             return place.query
-        newest = max((row.time_started or "" for row in parsed), default="")
-        return (*place.query, ("end_date", newest)) if newest else place.query
+        return (*place.query, ("end_date", self._time.write(starts[0])))
 
     def _record(self, row: wire.CdrRow, raw: Any) -> CallRecord:
         source, target, extension = text(row.from_number), text(row.to_number), text(row.extension)
@@ -421,28 +450,33 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     async def locate_recording(self, record_id: str) -> RecordingLink:
         """The `recording_url` of 003:251, which the vendor serves to anybody. Its suffix says nothing (003:305)."""
-        _, row, raw = await self._find(record_id)
+        answer, row, raw = await self._find(record_id)
         url = text(row.recording_url)
         if url is None:
             raise NotFound(f"There is no recording of {record_id} (yet)", account=self.account.name)
-        return RecordingLink(
-            account=self.account.name,
-            record_id=row.id.strip(),
-            url=urljoin(self.http.base_url + "/", url),
-            raw=raw,
-        )
+        address = self._read(answer, urljoin, self.http.base_url + "/", url)
+        if self._read(answer, urlsplit, address).scheme not in {"http", "https"}:
+            raise answer.nonsense("gives a recording's address that is none of the web")
+        return RecordingLink(account=self.account.name, record_id=row.id.strip(), url=address, raw=raw)
 
     async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:
         """From `recording_url`, without the token unless `recording_bearer` is set."""
         link = await self.locate_recording(record_id)
-        headers = {}
-        if self.settings.recording_bearer:
-            headers["Authorization"] = f"Bearer {await self.tokens.get()}"
+        if not self.settings.recording_bearer:
+            return await self._open(link, byte_range, {})
+        token = await self.tokens.get()
+        try:
+            return await self._open(link, byte_range, {"Authorization": f"Bearer {token}"})
+        except VendorAuthFailed:
+            self.tokens.refuse(token)
+        return await self._open(link, byte_range, {"Authorization": f"Bearer {await self.tokens.get()}"})
+
+    async def _open(self, link: RecordingLink, byte_range: str | None, headers: dict[str, str]) -> Audio:
         return await open_audio(
             self.http,
             link.url,
             record_id=link.record_id,
-            allowed_hosts=(urlsplit(self.http.base_url).hostname or "", *self.settings.recording_hosts),
+            allowed_hosts=self.settings.recording_hosts,
             byte_range=byte_range,
             headers=headers,
         )
@@ -482,9 +516,9 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
                 account=self.account.name,
                 fields={"url": "is needed: this gateway has no hook address of its own for the account"},
             )
-        body = {"callback_url": address, "event": word}
+        body: dict[str, Any] = {"callback_url": address, "event": word}
         if api_key is not None:
-            body["callback_apikey"] = api_key.reveal()
+            body["callback_apikey"] = api_key
         answer = await self.http.send("POST", "/v1/event", json=body, effect=Effect.WRITE, refusals={_UNAVAILABLE})
         created = answer.parse(wire.CreatedHook)
         if not created.created:
@@ -570,9 +604,10 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     async def list_call_ids(self, *, since: datetime, until: datetime) -> Page[CallIds]:
         """003:814, in slices of the 24 hours that it allows (003:806)."""
         found: dict[str, CallIds] = {}
-        start, end = _ceil(since), _ceil(until)
+        # Counted on the vendor's own clock on the wall, which is what it compares.
+        start, end = self._wall(since, until)
         while start < end:
-            last = min(start + MAX_REPORT - _SECOND, end - _SECOND)
+            last = min(start + MAX_REPORT, end) - _SECOND
             answer = await self._report("call_id", start, last)
             raws = rows(answer.data)
             for row, raw in zip(answer.parse(tuple[wire.CallIdRow, ...], raws), raws, strict=True):
@@ -585,7 +620,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     async def count_calls(self, *, since: datetime, until: datetime) -> Page[CallCount]:
         """003:873."""
-        start, end = _ceil(since), _ceil(until)
+        start, end = self._wall(since, until)
         if start >= end:
             return Page(items=(), total=0)
         answer = await self._report("call_status", start, end - _SECOND)
@@ -604,7 +639,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         )
 
     async def _report(self, name: str, start: datetime, end: datetime) -> Answer:
-        first, last = self._time.write(start), self._time.write(end)
+        first, last = (f"{moment:{STAMP}}" for moment in (start, end))
         try:
             return await self.http.send("GET", f"/v1/report/{name}", params=[("start_date", first), ("end_date", last)])
         except InvalidRequest as error:
@@ -667,7 +702,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     async def create_extension(self, tenant_id: str, *, extension: str, password: Secret) -> TenantExtension:
         """003:1096."""
         path = f"/{segment('tenant_id', tenant_id)}/extension"
-        answer = await self._tenants("POST", path, {"ext": extension, "pwd": password.reveal()})
+        answer = await self._tenants("POST", path, {"ext": extension, "pwd": password})
         return self._tenant_extension(answer, tenant_id)
 
     async def get_extension(self, tenant_id: str, extension: str) -> TenantExtension:
@@ -688,7 +723,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             f"/v1/tenant{path}",
             json=body,
             effect=Effect.READ if verb == "GET" else Effect.WRITE,
-            headers={"Authorization": f"Bearer {secret.reveal()}"},
+            headers={"Authorization": Secret(f"Bearer {secret.reveal()}")},
             authorized=False,
             refusals={_UNAVAILABLE},
         )
@@ -739,6 +774,11 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     def _direction(self, word: str | int | None, source: str | None, target: str | None) -> Direction:
         numbers = self.settings.direction_numbers
         return derive_direction(word, source, target, numbers=numbers, is_extension=self._is_extension)
+
+    def _wall(self, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+        """The ends on the vendor's clock on the wall; the other way round in an hour that comes twice."""
+        start, end = self._time.local(_ceil(since)), self._time.local(_ceil(until))
+        return (start, end) if start <= end or _ceil(since) >= _ceil(until) else (end, start)
 
     def _at_least(self, moment: datetime | None) -> str | None:
         return self._time.write(_ceil(moment)) if moment else None

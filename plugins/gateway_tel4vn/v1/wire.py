@@ -6,6 +6,7 @@ Rows ignore what they do not know. `None` stands for what a host leaves out; num
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from gateway_contracts import (
     from_json,
     loads,
 )
+
+from . import Paging
 
 Number = int | float | str | None
 
@@ -67,6 +70,22 @@ STATUS_FILTERS: Mapping[Outcome, str] = {
     Outcome.BUSY: "BUSY",
     Outcome.NO_ANSWER: "NO ANSWER",
 }
+
+
+FILTERS = (  # 003:397-407, in this order; `limit`, `page`, `offset` and `scroll_id` say where, not what
+    "start_date",
+    "end_date",
+    "extension",
+    "phone",
+    "direction",
+    "status",
+    "min_duration",
+    "duration",
+    "start_date_ended",
+    "end_date_ended",
+    "recordingfile",
+)
+MAX_PAGE = 10_000
 
 
 @attrs.frozen(kw_only=True)
@@ -242,17 +261,18 @@ class Cursor:
     """Where the next page of records starts: at *position* (a row, a page or a scroll id, by *paging*) of *query*.
 
     *seen* is a mark of the rows of the page before, to notice a vendor that gives the same page for ever. *pick* is the
-    outcome that we pick out ourselves.
+    outcome that we pick out ourselves. *size* is how many rows a page has, where positions count pages.
     """
 
-    paging: str
+    paging: Paging
     position: str
     query: tuple[tuple[str, ...], ...]
-    pick: str | None = None
+    pick: Outcome | None = None
     seen: str | None = None
+    size: int | None = None
 
     def encode(self) -> str:
-        data = dumps({"g": self.paging, "p": self.position, "q": self.query, "k": self.pick, "s": self.seen})
+        data = dumps({short: getattr(self, name) for short, name in _SHORT.items()})
         return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
     @classmethod
@@ -260,13 +280,17 @@ class Cursor:
         """Raises: InvalidRequest for text that we did not give."""
         try:
             data = loads(base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
-            fields = {"g": "paging", "p": "position", "q": "query", "k": "pick", "s": "seen"}
-            cursor = from_json({fields[key]: value for key, value in data.items()}, cls)
-            if any(len(pair) != 2 for pair in cursor.query):
-                raise InvalidValue({"query": "is not made of pairs"})
+            cursor = from_json({_SHORT[key]: value for key, value in data.items()}, cls)
+            counted = cursor.paging is Paging.SCROLL or re.fullmatch(r"[0-9]{1,12}", cursor.position)
+            known = all(len(pair) == 2 and pair[0] in FILTERS for pair in cursor.query)
+            if not counted or not known or (cursor.size is not None and not 1 <= cursor.size <= MAX_PAGE):
+                raise InvalidValue({"cursor": "was changed"})
         except (ValueError, KeyError, AttributeError, binascii.Error):
             raise InvalidRequest("The cursor is not one of ours", fields={"cursor": "is not one of ours"}) from None
         return cursor
+
+
+_SHORT = {"g": "paging", "p": "position", "q": "query", "k": "pick", "s": "seen", "z": "size"}
 
 
 def mark(ids: Any) -> str:

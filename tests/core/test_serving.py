@@ -1,0 +1,36 @@
+"""The sidecar as a process says nothing about what it could not read."""
+
+import asyncio
+import logging
+
+import pytest
+
+from gateway import Gateway
+from gateway.serving import serving
+
+KEY, NUMBER = "gw_MY-SECRET-KEY", "0899098899"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        f"GET /v1/accounts HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {KEY}\x01\r\n\r\n".encode(),
+        f"GET /v1/accounts/m/records?number={NUMBER}&x=".encode() + b"\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        f"POST /v1/accounts/m/calls?number={NUMBER} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Encoding: x\r\n"
+        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{".encode(),
+    ],
+)
+async def test_a_request_that_cannot_be_read_is_not_repeated_in_any_log(caplog, capfd, request_bytes):
+    """Neither the caller's key nor a number reaches a log or stderr, before the key is even looked at."""
+    caplog.set_level(logging.DEBUG)
+    config = {"accounts": {"m": {"vendor": "memory"}}, "proxy": {"listen": "127.0.0.1:0"}}
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(request_bytes)
+        answer = await reader.readuntil(b"\r\n")
+        writer.close()
+
+    seen = "\n".join([caplog.text, *capfd.readouterr()])
+    assert answer.split()[1].startswith(b"4")
+    assert KEY not in seen
+    assert NUMBER not in seen
