@@ -156,7 +156,8 @@ def demo(once: bool, speed: float) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address. It has no protection.")
 @click.option("--speed", type=_SPEED, default=1.0, show_default=True, help="How much faster than life the phones are.")
 @click.option("--records", type=click.IntRange(0, 10_000_000), default=0, help="Start with that many finished calls.")
-def simulate(vendor: str, port: int, host: str, speed: float, records: int) -> None:
+@click.option("--manual-clock", is_flag=True, help="Let time stand still until POST /_simulator/advance.")
+def simulate(vendor: str, port: int, host: str, speed: float, records: int, manual_clock: bool) -> None:
     """Run a vendor's fake PBX until Ctrl-C.
 
     What it prints is a gateway.toml for it, with its credentials and what it can be told to do as comments.
@@ -170,7 +171,8 @@ def simulate(vendor: str, port: int, host: str, speed: float, records: int) -> N
             f"There is no simulator of {vendor!r}{nearest(vendor, SIMULATORS)}; there are: {', '.join(SIMULATORS)}"
         )
     _log_warnings()
-    _run(simulate(vendor, host=host, port=port, speed=speed, records=records, tell=click.echo))
+    pace = None if manual_clock else speed
+    _run(simulate(vendor, host=host, port=port, speed=pace, records=records, tell=click.echo))
 
 
 # Explaining something

@@ -18,6 +18,16 @@ from gateway_contracts import (
     nearest,
 )
 
+FAILOVER_CODES = (
+    "agent_busy",
+    "agent_not_registered",
+    "conflict",
+    "rate_limited",
+    "vendor_auth_failed",
+    "vendor_rejected",
+    "vendor_unavailable",
+)
+"""The rejections that may let the next account of a route try, always with the proof that nothing rang."""
 SCOPES = ("calls", "records", "events", "campaigns", "admin")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -200,12 +210,15 @@ def _problems_of_route(path: str, name: str, route: RouteConfig, config: Config)
         yield path, "has the name of an account; give it another"
     if not route.accounts:
         yield f"{path}.accounts", "must name at least one account"
+    if len(set(route.accounts)) < len(route.accounts):
+        yield f"{path}.accounts", "names an account twice"
     for index, account in enumerate(route.accounts):
         if account not in config.accounts:
             yield f"{path}.accounts[{index}]", f"there is no account {account!r}{nearest(account, config.accounts)}"
     for index, code in enumerate(route.failover_on):
-        if code not in ERRORS:
-            yield f"{path}.failover_on[{index}]", f"there is no error code {code!r}{nearest(code, ERRORS)}"
+        if code not in FAILOVER_CODES:
+            what = "is no rejection" if code in ERRORS else "is no error code"
+            yield f"{path}.failover_on[{index}]", f"{code!r} {what}; write one of {', '.join(FAILOVER_CODES)}"
 
 
 def _problems_of_proxy(config: Config) -> Iterator[tuple[str, str]]:

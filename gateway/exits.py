@@ -27,7 +27,7 @@ EXIT_CODES: Mapping[int, str] = {
     ExitCode.USAGE: "the command or an argument is wrong; nothing was sent",
     ExitCode.CONFIG: "the configuration or a plugin cannot be used",
     ExitCode.UNKNOWN: "the outcome is unknown, a phone may have rung: look, never repeat it blindly",
-    ExitCode.INTERRUPTED: "stopped by Ctrl-C (143: by SIGTERM)",
+    ExitCode.INTERRUPTED: "stopped before the end by Ctrl-C (143: by SIGTERM)",
 }
 
 

@@ -29,6 +29,7 @@ from gateway_contracts import (
 )
 
 MAX_LIMIT = 10_000
+MAX_TEXT = 8_000  # a cursor is the longest
 # Vendors know no calls before, and arithmetic with zones has room on both sides.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 _RANGES = (("since", "until"), ("ended_since", "ended_until"))
@@ -104,7 +105,11 @@ def _problems(name: str, value: Any) -> Iterator[tuple[str, str]]:
         for index, item in enumerate(value):
             yield from _problems(f"{name}[{index}]", item)
     elif isinstance(value, str) and not value.strip():
-        yield name, "must not be blank; leave it out instead"
+        yield name, "must not be blank"
+    elif isinstance(value, str) and len(value) > MAX_TEXT:
+        yield name, f"must be at most {MAX_TEXT} characters"
+    elif isinstance(value, str) and any(character < " " or character == "\x7f" for character in value):
+        yield name, "must not hold control characters"
     elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         yield name, "must be text that can be encoded"
     elif isinstance(value, datetime) and not _EARLIEST <= value <= _LATEST:
@@ -202,7 +207,8 @@ def _refuse_key(arguments: Mapping[str, Any]) -> None:
     if arguments.get("idempotency_key") is not None:
         raise Unsupported(
             "Idempotency keys need a journal, which this version does not keep: leave idempotency_key out, and look at "
-            "the live calls and records before dialling again after outcome_unknown"
+            "the live calls and records before dialling again after outcome_unknown",
+            origin=Origin.GATEWAY,
         )
 
 

@@ -36,6 +36,7 @@ from gateway_contracts import (
     operations_of,
     to_json,
 )
+from gateway_contracts.audio import is_range
 from multidict import MultiMapping
 
 from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, json_lines
@@ -135,6 +136,8 @@ class Sidecar:
                 account.need(operation)
                 arguments, raw = await _arguments(request, operation)
                 kind = _stream_kind(request) if operation.paged else None
+                if raw and kind == CSV:
+                    raise InvalidRequest("There is no column for the vendor's answer", fields={"raw": "goes with JSON"})
             except GatewayError as error:
                 error.account = error.account or name
                 error.operation = operation.name
@@ -211,7 +214,7 @@ async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[s
         parameter.name: request.match_info[parameter.name] for parameter in operation.parameters_in(Location.PATH)
     }
     for parameter in operation.parameters_in(Location.HEADER):
-        if parameter.sent_as in request.headers:
+        if parameter.sent_as in request.headers and _is_meant(parameter.sent_as, request):
             arguments[parameter.name] = request.headers[parameter.sent_as]
     in_query = {parameter.name: parameter for parameter in operation.parameters_in(Location.QUERY)}
     raw = _flag(request.query, "raw", fields)
@@ -240,6 +243,11 @@ async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[s
     if fields:
         raise InvalidRequest("; ".join(f"{path} {text}" for path, text in fields.items()), fields=fields)
     return arguments, raw
+
+
+def _is_meant(header: str, request: web.Request) -> bool:
+    # RFC 9110, 14.2: a range that a server does not understand is as good as none.
+    return header != "Range" or is_range(request.headers[header])
 
 
 def _unknown_field(name: str, operation: Operation, known: Any) -> str:

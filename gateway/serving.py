@@ -17,8 +17,7 @@ from .process import told_to_stop
 from .proxy import make_app
 
 _UNHEARD = logging.getLogger("gateway.http")
-_UNHEARD.addHandler(logging.NullHandler())
-_UNHEARD.propagate = False
+_UNHEARD.setLevel(logging.CRITICAL + 1)
 
 
 @contextlib.asynccontextmanager

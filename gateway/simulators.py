@@ -24,12 +24,14 @@ class Simulated:
     settings: Mapping[str, str]
     credentials: tuple[str, ...]
 
-    def make(self, *, speed: float, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[Any]:
-        """A simulator that lives by the real time, with everything happening *speed* times as fast."""
-        from gateway_simulators import LiveClock
+    def make(self, *, speed: float | None, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[Any]:
+        """A simulator that lives by the real time, with everything happening *speed* times as fast; without a speed by
+        a clock that moves only when it is told to.
+        """
+        from gateway_simulators import LiveClock, ManualClock
 
         simulator: AbstractAsyncContextManager[Any] = getattr(importlib.import_module(self.module), self.name)(
-            clock=LiveClock(speed=speed), host=host, port=port
+            clock=ManualClock(datetime.now(UTC)) if speed is None else LiveClock(speed=speed), host=host, port=port
         )
         return simulator
 
@@ -49,7 +51,7 @@ SIMULATORS: Mapping[str, Simulated] = {
 
 
 async def simulate(
-    vendor: str, *, host: str, port: int, speed: float, records: int, tell: Callable[[str], None]
+    vendor: str, *, host: str, port: int, speed: float | None, records: int, tell: Callable[[str], None]
 ) -> None:
     """Run a simulator of *vendor* until told to stop. *tell* is called with what to know about it, as a gateway.toml.
 

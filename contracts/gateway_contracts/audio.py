@@ -10,6 +10,7 @@ from yarl import URL
 
 from .errors import (
     GatewayError,
+    InvalidRequest,
     NotFound,
     Origin,
     RangeNotSatisfiable,
@@ -79,12 +80,12 @@ async def open_audio(
     """Open the recording at *url*, following redirects to allowed hosts only.
 
     The vendor's own range is used where it has one, otherwise what lies before the range is read and thrown away.
-    *headers* go to the host of the vendor's API only. A range of several parts, or one that is malformed, is ignored,
-    as HTTP allows.
+    *headers* go to the host of the vendor's API only.
 
     The host of the vendor's API is always allowed.
 
-    Raises: NotFound, RangeNotSatisfiable, VendorAuthFailed, VendorProtocolError, VendorUnavailable, VendorTimeout.
+    Raises: InvalidRequest for a range that is none or has several parts, NotFound, RangeNotSatisfiable,
+    VendorAuthFailed, VendorProtocolError, VendorUnavailable, VendorTimeout.
     """
     account = http.account.name
     home = URL(http.base_url)
@@ -115,7 +116,10 @@ async def open_audio(
             target = target.join(URL(response.headers.get("Location", "")))
         else:
             raise VendorProtocolError("The recording's address redirects too often", account=account)
-        return await _audio(response, wanted, account, record_id, finish)
+        head = b""
+        if response.status == 206 and wanted and wanted[0] != 0:
+            head = await _start_of(http, target, sent)
+        return await _audio(response, wanted, head, account, record_id, finish)
     except BaseException as error:
         await finish.aclose()
         if isinstance(error, GatewayError):
@@ -151,6 +155,7 @@ def audio_of(data: bytes, *, account: str, record_id: str, byte_range: str | Non
 async def _audio(
     response: aiohttp.ClientResponse,
     wanted: tuple[int | None, int | None] | None,
+    head: bytes,
     account: str,
     record_id: str,
     finish: contextlib.AsyncExitStack,
@@ -188,8 +193,7 @@ async def _audio(
         skip = start
     if end is not None:
         take = end - start + 1
-    head = b""
-    if skip == 0 and start == 0:
+    if not served or start == 0:
         head, body = await _peek(body)
     declared = response.content_type
     media_type = sniff_media_type(head)
@@ -208,6 +212,14 @@ async def _audio(
         size=size,
         finish=finish.aclose,
     )
+
+
+async def _start_of(http: HttpClient, target: URL, headers: Mapping[str, str]) -> bytes:
+    """The first bytes of what a part was asked of: they say what it is. Nothing where they cannot be had."""
+    sent = {**headers, "Range": f"bytes=0-{_HEAD_BYTES - 1}"}
+    limits = aiohttp.ClientTimeout(total=http.account.timeouts.read, connect=http.account.timeouts.connect)
+    async with http.session.get(target, headers=sent, allow_redirects=False, timeout=limits) as response:
+        return await response.content.read(_HEAD_BYTES) if response.status == 206 else b""
 
 
 async def _peek(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
@@ -260,13 +272,22 @@ def _is_answer_to(
     return start == first and (last is None or end <= last)
 
 
+def is_range(text: str) -> bool:
+    """Whether *text* is a range of one part (`bytes=0-499`, `bytes=500-`, `bytes=-500`)."""
+    try:
+        return _parse_range(text) is not None
+    except InvalidRequest:
+        return False
+
+
 def _parse_range(text: str | None) -> tuple[int | None, int | None] | None:
-    found = _RANGE.fullmatch(text or "")
-    if not found or (found[1] is None and found[2] is None):
+    if text is None:
         return None
-    first, last = (int(part) if part is not None else None for part in found.groups())
-    if first is not None and last is not None and last < first:
-        return None
+    found = _RANGE.fullmatch(text)
+    first, last = (int(part) if part is not None else None for part in found.groups()) if found else (None, None)
+    if (first is None and last is None) or (first is not None and last is not None and last < first):
+        what = "must be one range, such as bytes=0-499, bytes=500- or bytes=-500"
+        raise InvalidRequest(f"byte_range {what}", fields={"byte_range": what})
     return first, last
 
 
@@ -289,5 +310,6 @@ def _trouble(error: BaseException, account: str) -> BaseException:
     if isinstance(error, TimeoutError):
         return VendorTimeout("The recording did not come in time", account=account)
     if isinstance(error, SentAndLost | aiohttp.ClientError | OSError):
-        return VendorUnavailable(f"The recording broke off ({type(error).__name__})", account=account)
+        why = str(error) if isinstance(error, SentAndLost) else type(error).__name__
+        return VendorUnavailable(f"The recording broke off: {why}", account=account)
     return error

@@ -248,6 +248,8 @@ class HttpClient:
                 raise answer.nonsense(f"its body is {answer.media_type or 'of no type'}, not JSON")
             return
         error.account = error.account or answer.account
+        if answer.effect is not Effect.RING:
+            error.dial_state = None  # what a refusal says of ringing is no matter here
         if answer.effect is Effect.RING and error.dial_state is None:
             if answer.status in refusals:
                 error.dial_state = DialState.NOT_PLACED

@@ -159,7 +159,9 @@ class Faults:
                 answer = _copy(whole, _content(whole)[: len(_content(whole)) // 2])
             case FaultKind.WRONG_TYPES:
                 whole = await execute(heard=True)
-                answer = _copy(whole, orjson.dumps(_mistyped(orjson.loads(_content(whole)))))
+                with suppress(orjson.JSONDecodeError):  # what is no JSON has no types to be wrong
+                    whole = _copy(whole, orjson.dumps(_mistyped(orjson.loads(_content(whole)))))
+                answer = whole
             case FaultKind.HEADERS:
                 answer = await execute(heard=True)
         answer.headers.update(fault.headers)

@@ -64,6 +64,7 @@ def classify(answer: Answer) -> GatewayError | None:
         return known(f"The vendor says: {vendor_code}", origin=Origin.VENDOR, vendor_code=vendor_code)
     if failed and (answer.status < 400 or answer.status in _REFUSALS):
         text = f"The vendor refused: {message}" if message else "The vendor refused and gave no reason"
+        text += ". It does not document this, so look before you try again"
         return VendorRejected(text, vendor_code=vendor_code, dial_state=DialState.UNKNOWN)
     error = error_for_status(answer, message)
     if error is None:

@@ -76,6 +76,7 @@ class TokenSource:
                     "password, in the account's settings",
                     account=error.account,
                 ) from None
+            error.message = f"Asking for a token: {error.message}"
             raise
 
 

@@ -56,19 +56,19 @@ def text(value: str | int | None) -> str | None:
     return str(value).strip() or None if value is not None else None
 
 
-def whole(value: str | int | float | None) -> int | None:
+def whole(value: str | int | float | None, name: str = "a number") -> int | None:
     """A count of seconds or rows, which arrives as a number or as text; None when absent.
 
-    Raises: ValueError for anything else.
+    Raises: ValueError for anything else, naming it.
     """
     if value is None or value == "":
         return None
     if isinstance(value, str):
         if not re.fullmatch(r"\s*[0-9]{1,15}(\.0*)?\s*", value, re.ASCII):
-            raise ValueError("a text is not a whole number")
+            raise ValueError(f"{name} is not a whole number")
         value = float(value)
     if not 0 <= value < _TOO_MANY or value != int(value):
-        raise ValueError("a number is negative, broken or too large")
+        raise ValueError(f"{name} is negative, broken or too large")
     return int(value)
 
 
@@ -82,21 +82,24 @@ class LocalTime:
     zone: tzinfo
     z_is_local: bool = False
 
-    def read(self, value: str | None) -> datetime | None:
-        """The UTC moment that *value* stands for; None for nothing and for zero values. Raises: ValueError."""
+    def read(self, value: str | None, name: str = "a time") -> datetime | None:
+        """The UTC moment that *value* stands for; None for nothing and zero values. Raises: ValueError, naming it."""
         stamp = (value or "").strip()
         if not stamp:
             return None
         if self.z_is_local and stamp[-1] in "Zz":
             stamp = stamp[:-1]
-        moment = datetime.fromisoformat(stamp)
+        try:
+            moment = datetime.fromisoformat(stamp)
+        except ValueError:
+            raise ValueError(f"{name} is not a time") from None
         if moment.year <= 1:
             return None
         moment = moment.replace(tzinfo=self.zone) if moment.tzinfo is None else moment
         try:
             moment = moment.astimezone(UTC)
         except OverflowError:
-            raise ValueError(f"{stamp!r} is out of range") from None
+            raise ValueError(f"{name} is out of range") from None
         return moment if moment >= _EARLIEST else None
 
     def write(self, moment: datetime) -> str:

@@ -82,7 +82,7 @@ PROBLEMS = {
     "accounts.c.settings.api_key": "the environment variable NO_SUCH_NAME is not set",
     "accounts.c.timeouts.read": "must be more than 0 seconds",
     "routes.sales.accounts[0]": "there is no account 'd'",
-    "routes.sales.failover_on[0]": "there is no error code 'agent_bussy' (did you mean 'agent_busy'?)",
+    "routes.sales.failover_on[0]": "'agent_bussy' is no error code; write one of agent_busy, agent_not",
     "routes.support.accounts": "must name at least one account",
     "proxy.keys[0].sha256": "must be 64 hexadecimal digits",
     "proxy.keys[0].scopes": "there is no scope 'call' (did you mean 'calls'?)",

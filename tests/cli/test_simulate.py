@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import urllib.request
 
 import pytest
 
@@ -49,3 +50,24 @@ def test_port_in_use(gateway):
 def test_numbers_that_make_no_sense(gateway, words):
     """A number out of range is a usage error."""
     assert gateway("simulate", "tel4vn-v1", *words).exit_code == 2
+
+
+def test_a_clock_that_is_moved_by_hand(process):
+    """With `--manual-clock` a call rings until somebody outside moves the time."""
+    running = process("simulate", "tel4vn-v1", "--manual-clock")
+    url = next(line for line in running.stdout if "answers at" in line).split()[6]
+    control = f"{url}/_simulator"
+
+    def ask(path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{control}/{path}", data=data)) as answer:  # noqa: S310 # loopback
+            return json.load(answer)
+
+    ask("incoming", {"number": "0899888999"})
+    before = len(ask("state")["calls"])
+    ask("advance", {"seconds": 3600})
+    after = len(ask("state")["calls"])
+    running.send_signal(signal.SIGTERM)
+    running.communicate()
+
+    assert (1, 0) == (before, after)

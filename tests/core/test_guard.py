@@ -410,3 +410,16 @@ async def test_a_cancelled_operation_is_one_line_in_the_log(lines):
 
     (line,) = lines()
     assert "event=operation.cancelled account=hanoi operation=start_call" in line
+
+
+@pytest.mark.parametrize("value", ["101\r\nX: y", "10\x001", "10\x7f1", "1" * 8001, "  "])
+async def test_text_that_no_phone_has_is_refused_by_name(value):
+    """Control characters, blanks and whole books do not reach a vendor."""
+    guarded = guard()
+
+    with pytest.raises(InvalidRequest) as caught:
+        await guarded(OPERATIONS["start_call"], {**DIAL, "extension": value})
+
+    assert {"extension"} == set(caught.value.fields)
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert [] == guarded._adapter.got

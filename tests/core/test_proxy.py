@@ -611,3 +611,40 @@ async def test_a_remote_gateway_has_no_sidecar(gateway, sidecar):
     async with sidecar(gateway) as address, Gateway.remote(address) as remote:
         with pytest.raises(ConfigError, match="accounts of its own"):
             make_app(remote)
+
+
+async def test_many_unknown_fields_are_told_in_a_few_words(http):
+    """Whoever sends forty thousand misspelt names is told of some of them, and nobody else waits for it."""
+    answer = await http("POST", CALLS, json={**DIAL, **{f"extensio{number}": 1 for number in range(40_000)}})
+
+    problem = check_problem(answer, 400, "invalid_request", dial_state="not_placed")
+    assert 0 < len(problem["fields"]) <= 20
+
+
+async def test_a_range_that_is_none_is_left_out_as_http_allows(http, gateway):
+    """The header is not an argument: the whole recording is the answer."""
+    adapter = gateway["pbx"].adapter
+    await http("POST", CALLS, json=DIAL)
+    record = adapter.end_call("call-1")
+
+    whole = await http("GET", f"{RECORDS}/{record.record_id}/recording")
+    answer = await http("GET", f"{RECORDS}/{record.record_id}/recording", headers={"Range": "bytes=9-1,pages=2"})
+
+    assert (200, whole.body) == (answer.status, answer.body)
+
+
+async def test_a_second_origin_is_looked_at_too(http):
+    """The first may be ours, the second a page's."""
+    headers = [("Host", "127.0.0.1"), ("Origin", "http://127.0.0.1"), ("Origin", "https://evil.example")]
+
+    answer = await http("POST", CALLS, json=DIAL, headers=headers)
+
+    check_problem(answer, 403, "forbidden", dial_state="not_placed")
+
+
+async def test_the_vendors_answer_has_no_column(http):
+    """`raw` and CSV do not go together, and that is said."""
+    answer = await http("GET", f"{RECORDS}?raw=1", headers={"Accept": "text/csv"})
+
+    problem = check_problem(answer, 400, "invalid_request")
+    assert {"raw"} == set(problem["fields"])

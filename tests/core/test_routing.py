@@ -20,6 +20,7 @@ from gateway import (
     AgentState,
     Call,
     CallState,
+    ConfigError,
     Conflict,
     DialState,
     Direction,
@@ -144,9 +145,19 @@ async def test_only_the_named_rejections_fail_over(route):
     assert [] == found.b.asked
 
 
-async def test_an_unknown_outcome_never_fails_over_even_when_told_to(route):
-    """Nobody can configure a phone to ring twice."""
-    async with route(a={"start_call": OutcomeUnknown("lost")}, failover_on=["outcome_unknown"]) as found:
+@pytest.mark.parametrize("code", ["outcome_unknown", "vendor_timeout", "internal_error", "agent_buzy"])
+async def test_only_rejections_can_be_told_to_fail_over(route, code):
+    """Nobody can configure a phone to ring twice: the file is refused, with what may stand there."""
+    with pytest.raises(ConfigError, match="agent_busy") as caught:
+        async with route(failover_on=[code]):
+            pass
+
+    assert "routes.sales.failover_on[0]" == caught.value.path
+
+
+async def test_an_unknown_outcome_never_fails_over(route):
+    """Whatever else may."""
+    async with route(a={"start_call": OutcomeUnknown("lost")}, failover_on=["agent_busy"]) as found:
         with pytest.raises(OutcomeUnknown):
             await found.sales.click_to_call.start_call(**DIAL)
 
@@ -218,16 +229,6 @@ async def test_a_write_does_not_go_to_the_next_account(route, error):
     """A tenant must not be made twice."""
     async with route(Tenants, a={"create_tenant": error}) as found:
         with pytest.raises(type(error)):
-            await found.sales.tenants.create_tenant(tenant_id="t")
-
-    assert [] == found.b.asked
-
-
-async def test_a_write_that_may_have_been_done_is_not_done_elsewhere_even_when_told_to(route):
-    """`failover_on` adds rejections; an unknown outcome is none."""
-    lost = OutcomeUnknown("lost")
-    async with route(Tenants, a={"create_tenant": lost}, failover_on=["outcome_unknown"]) as found:
-        with pytest.raises(OutcomeUnknown):
             await found.sales.tenants.create_tenant(tenant_id="t")
 
     assert [] == found.b.asked

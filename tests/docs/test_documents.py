@@ -14,8 +14,9 @@ import aiohttp
 import attrs
 import pytest
 from aiohttp import web
-from gateway_contracts import OPERATIONS, Account, Unsupported
+from gateway_contracts import ENTRY_POINTS, OPERATIONS, Account, Unsupported
 from gateway_simulators import LiveClock
+from gateway_simulators.faults import FaultKind
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 from gateway_tel4vn.v1 import Settings
 
@@ -144,6 +145,31 @@ def test_every_setting_of_tel4vn_v1_is_explained_with_its_default():
 
 def _key(key):
     return key if key.isalpha() else f'"{key}"'
+
+
+def test_every_fault_and_every_control_of_the_simulator_is_explained():
+    """The page of the simulators names each kind of fault and each address of the control plane, and no other."""
+    text = (ROOT / "docs/simulators.md").read_text(encoding="utf-8")
+    faults = text.partition("Its `kind` is one of:")[2]
+    named = {
+        kind
+        for row in re.findall(r"^\| (`[a-z_`, ]+`) \|", faults, re.MULTILINE)
+        for kind in re.findall(r"`(\w+)`", row)
+    }
+    source = (ROOT / "contracts/gateway_simulators/tel4vn_v1/control.py").read_text(encoding="utf-8")
+    controls = set(re.findall(r'\("[A-Z]+", "([^"]+)", control', source))
+    explained = set(re.findall(r"`(?:GET|POST|PATCH|DELETE) ([^`]+)`", text)) | {"extensions/{extension}/unregister"}
+
+    assert {kind.value for kind in FaultKind} == named
+    assert controls == explained
+
+
+async def test_the_guides_project_file_builds_the_plugin(tmp_path):
+    """What a stranger copies from the guide is a package with the entry point that the registry looks for."""
+    project, account = (tomllib.loads(text) for text in blocks(GUIDE, "toml"))
+
+    assert {"acme": "gateway_acme"} == project["project"]["entry-points"][ENTRY_POINTS]
+    assert "acme" == account["accounts"]["main"]["vendor"]
 
 
 def test_the_support_table_has_every_operation():

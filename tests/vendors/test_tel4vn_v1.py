@@ -406,6 +406,45 @@ async def test_a_bad_row_is_named_by_its_place(still, hanoi):
     assert "[1].from_number" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"duration": -5}, "[1] duration"),
+        ({"billsec": 1.5}, "[1] billsec"),
+        ({"time_started": "2026-13-45 00:00:00"}, "[1] time_started"),
+        ({"time_ended": "soon"}, "[1] time_ended"),
+    ],
+)
+async def test_a_value_that_makes_no_sense_is_named_by_row_and_field(still, hanoi, row, said):
+    """Whoever has to look for it at the vendor's knows where."""
+    rows = [still.add_record(), {**still.add_record(), **row}]
+    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": rows, "total": 2}))
+
+    with pytest.raises(VendorProtocolError) as caught:
+        await hanoi.history.list_records()
+
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"data": {}}, {"data": None}])
+async def test_an_empty_answer_is_no_proof_that_a_record_is_not_there(still, hanoi, body):
+    """An application may delete what is not found; that needs the vendor to say so."""
+    still.faults.add(Fault("/v1/cdr/r1", kind="replace", body=json.dumps(body)))
+
+    with pytest.raises(VendorProtocolError):
+        await hanoi.history.get_record("r1")
+
+
+async def test_a_refusal_of_what_does_not_ring_says_nothing_of_ringing(still, hanoi):
+    """`dial_state` belongs to phones."""
+    still.faults.add(Fault("/v1/cdr", kind="replace", body={"status": "fail"}))
+
+    with pytest.raises(VendorRejected) as caught:
+        await hanoi.history.list_records()
+
+    assert caught.value.dial_state is None
+
+
 # Reports
 
 
@@ -745,6 +784,16 @@ async def test_a_transfer_without_a_leg_moves_the_customer(still, hanoi):
     assert DialState.NOT_PLACED is caught.value.dial_state
 
 
+async def test_a_leg_that_is_set_leaves_the_others_as_they_are(still):
+    """Each direction has its own default."""
+    inbound = still.incoming(NUMBER, extension="101")
+    await still.answer(inbound)
+    async with account(still, transfer_leg={"outbound": "a"}) as hanoi:
+        await hanoi.call_control.transfer_call(inbound, to="102")
+
+    assert [{"ext": "102", "legs": "aleg"}] == [r.body for r in still.requests if r.path.endswith("/transfer")]
+
+
 async def test_customers_do_not_exist_here(still, hanoi):
     """`customer_id` cannot be said to this vendor, so nothing is sent."""
     with pytest.raises(Unsupported) as caught:
@@ -777,6 +826,16 @@ async def test_an_event_that_the_vendor_has_not_is_refused(still, hanoi, event):
 
     assert event.value in caught.value.message
     assert still.requests == []
+
+
+@pytest.mark.parametrize("url", ["not a url", "ftp://crm.example.vn/h", "https:///h"])
+async def test_a_hook_needs_an_address_that_can_be_reached(still, hanoi, url):
+    """The vendor would take any text and never reach it."""
+    with pytest.raises(InvalidRequest) as caught:
+        await hanoi.events.create_hook(event=EventType.ENDED, url=url)
+
+    assert {"url"} == set(caught.value.fields)
+    assert [] == still.requests
 
 
 async def test_a_hook_needs_an_address(still, hanoi):
@@ -1023,6 +1082,7 @@ async def test_a_recording_that_needs_the_token_gets_a_fresh_one(still):
         ({"base_url": "http://pbx.example.vn"}, "accounts.hanoi.settings", "allow_http"),
         ({"base_url": "http://127.evil.example"}, "accounts.hanoi.settings", "allow_http"),
         ({"api_key": None}, "accounts.hanoi.settings", "username and password"),
+        ({"api_key": ""}, "accounts.hanoi.settings", "username and password"),
         ({"timezone": "Asia/Hanoi"}, "accounts.hanoi.settings", "Asia/Ho_Chi_Minh"),
         ({"base_urll": "x"}, "accounts.hanoi.settings.base_urll", "base_url"),
         ({"paging": "endless"}, "accounts.hanoi.settings.paging", "scroll"),

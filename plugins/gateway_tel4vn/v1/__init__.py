@@ -20,6 +20,22 @@ class Paging(StrEnum):
     SCROLL = "scroll"
 
 
+DIRECTION_NUMBERS: Mapping[str, Direction] = {"3": Direction.OUTBOUND}  # 003:304, the only one that is shown
+TRANSFER_LEG: Mapping[Direction, Leg] = {
+    Direction.OUTBOUND: Leg.B,
+    Direction.INBOUND: Leg.A,
+    Direction.INTERNAL: Leg.B,
+}
+
+
+def _directions(given: Mapping[str, Direction]) -> Mapping[str, Direction]:
+    return {**DIRECTION_NUMBERS, **given}
+
+
+def _legs(given: Mapping[Direction, Leg]) -> Mapping[Direction, Leg]:
+    return {**TRANSFER_LEG, **given}
+
+
 def _url(_: object, __: object, value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
@@ -65,11 +81,9 @@ class Settings:
     tenant_secret: Secret | None = None
     timezone: str = attrs.field(default="Asia/Ho_Chi_Minh", validator=_zone)
     z_is_local: bool = False
-    direction_numbers: Mapping[str, Direction] = attrs.field(factory=lambda: {"3": Direction.OUTBOUND})
+    direction_numbers: Mapping[str, Direction] = attrs.field(factory=dict, converter=_directions)
     extension_pattern: str = attrs.field(default=r"\d{3,6}", validator=_pattern)
-    transfer_leg: Mapping[Direction, Leg] = attrs.field(
-        factory=lambda: {Direction.OUTBOUND: Leg.B, Direction.INBOUND: Leg.A, Direction.INTERNAL: Leg.B}
-    )
+    transfer_leg: Mapping[Direction, Leg] = attrs.field(factory=dict, converter=_legs)
     recording_hosts: tuple[str, ...] = ()
     recording_bearer: bool = False
     paging: Paging = Paging.OFFSET
@@ -78,7 +92,7 @@ class Settings:
     allow_http: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if self.api_key is None and (self.username is None or self.password is None):
+        if not self.api_key and not (self.username and self.password):
             raise ValueError("api_key, or username and password, must be given")
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname or ""):

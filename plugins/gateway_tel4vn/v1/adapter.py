@@ -173,7 +173,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         answer = await self.http.send("GET", "/v1/call")
         found = rows(answer.data)
         parsed = answer.parse(tuple[wire.CallRow, ...], found)
-        calls = tuple(self._read(answer, self._call, row, raw) for row, raw in zip(parsed, found, strict=True))
+        calls = self._rows(answer, self._call, parsed, found)
         return Page(items=calls, total=len(calls))
 
     def _call(self, row: wire.CallRow, raw: Any) -> Call:
@@ -189,7 +189,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             to_number=who.to_number,
             extension=who.extension,
             hotline=who.hotline,
-            started_at=self._time.read(row.created_time),
+            started_at=self._time.read(row.created_time, "created_time"),
             raw=raw,
         )
 
@@ -340,7 +340,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         answer = await self.http.send("GET", "/v1/cdr", params=params)
         found = rows(answer.data)
         parsed = answer.parse(tuple[wire.CdrRow, ...], found)
-        records = tuple(self._read(answer, self._record, row, raw) for row, raw in zip(parsed, found, strict=True))
+        records = self._rows(answer, self._record, parsed, found)
         envelope = answer.parse(wire.CdrPage)
         total, echoed = (self._read(answer, whole, each) for each in (envelope.total, envelope.limit))
         seen = wire.mark(record.record_id for record in records)
@@ -391,10 +391,10 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         direction = self._direction(row.direction, source, target)
         who = parties(direction, source, target, is_extension=self._is_extension, extension=extension)
         started, answered, ended = (
-            self._time.read(value) for value in (row.time_started, row.time_answered, row.time_ended)
+            self._time.read(getattr(row, name), name) for name in ("time_started", "time_answered", "time_ended")
         )
         outcome = outcome_of(row.status)
-        duration, billed = whole(row.duration), whole(row.billsec)
+        duration, billed = whole(row.duration, "duration"), whole(row.billsec, "billsec")
         if duration is None and started and ended:
             duration = max(int((ended - started).total_seconds()), 0)
         # Samples of 2023 bill calls that nobody answered, so the vendor's figure counts only with an answer.
@@ -424,7 +424,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             hotline=who.hotline,
             queue=text(row.receive_dest),
             started_at=started,
-            ringing_at=self._time.read(row.time_ringing or row.time_ringging),
+            ringing_at=self._time.read(row.time_ringing or row.time_ringging, "time_ringing"),
             answered_at=answered,
             ended_at=ended,
             duration_seconds=duration,
@@ -442,8 +442,6 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     async def _find(self, record_id: str) -> tuple[Answer, wire.CdrRow, Any]:
         answer = await self.http.send("GET", f"/v1/cdr/{segment('record_id', record_id)}")
         raw = unwrap(answer.data, "id")
-        if not raw:
-            raise NotFound(f"There is no record {record_id}", account=self.account.name)
         return answer, answer.parse(wire.CdrRow, raw), raw
 
     # Recording
@@ -515,6 +513,12 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
                 "There is no address to send events to",
                 account=self.account.name,
                 fields={"url": "is needed: this gateway has no hook address of its own for the account"},
+            )
+        if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
+            raise InvalidRequest(
+                "The vendor could never reach that address",
+                account=self.account.name,
+                fields={"url": "must be an address such as https://crm.example.vn/hooks"},
             )
         body: dict[str, Any] = {"callback_url": address, "event": word}
         if api_key is not None:
@@ -626,7 +630,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         answer = await self._report("call_status", start, end - _SECOND)
         raws = rows(answer.data)
         parsed = answer.parse(tuple[wire.CallCountRow, ...], raws)
-        counts = tuple(self._read(answer, self._count, row, raw) for row, raw in zip(parsed, raws, strict=True))
+        counts = self._rows(answer, self._count, parsed, raws)
         return Page(items=counts, total=len(counts))
 
     def _count(self, row: wire.CallCountRow, raw: Any) -> CallCount:
@@ -655,7 +659,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         answer = await self.http.send("GET", "/v1/monitor/agent")
         raws = rows(answer.data)
         parsed = answer.parse(tuple[wire.AgentRow, ...], raws)
-        agents = tuple(self._read(answer, self._agent, row, raw) for row, raw in zip(parsed, raws, strict=True))
+        agents = self._rows(answer, self._agent, parsed, raws)
         return Page(items=agents, total=len(agents))
 
     def _agent(self, row: wire.AgentRow, raw: Any) -> Agent:
@@ -673,7 +677,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             call_id=call_id,
             call_direction=self._direction(row.direction, extension, text(row.destination)) if call_id else None,
             call_number=text(row.destination),
-            call_started_at=self._time.read(row.call_time),
+            call_started_at=self._time.read(row.call_time, "call_time"),
             raw=raw,
         )
 
@@ -785,6 +789,18 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     def _before(self, moment: datetime | None) -> str | None:
         return self._time.write(moment - timedelta(microseconds=1)) if moment else None
+
+    def _rows(
+        self, answer: Answer, read: Callable[..., T], parsed: Sequence[Any], raws: Sequence[Any]
+    ) -> tuple[T, ...]:
+        """Every row of a list *read*; one that cannot be is named by its place."""
+        found = []
+        for index, (row, raw) in enumerate(zip(parsed, raws, strict=True)):
+            try:
+                found.append(read(row, raw))
+            except (ValueError, OverflowError) as error:
+                raise answer.nonsense(f"its answer does not fit its documents: [{index}] {error}") from error
+        return tuple(found)
 
     @staticmethod
     def _read(answer: Answer, read: Callable[..., T], *args: Any) -> T:
