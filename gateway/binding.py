@@ -4,7 +4,7 @@ The facade, a route and the remote client hand out such objects, so none of them
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, TypeVar
 
 from gateway_contracts import Events, Operation, Unsupported, WebhookRequest, operations_of
@@ -69,5 +69,10 @@ async def _parse_webhook(self: Any, request: WebhookRequest) -> Any:
 async def _follow_events(self: Any) -> Any:
     if self._adapter is None:
         raise Unsupported("Events are followed where the account's adapter runs")
-    async for event in self._adapter.follow_events():
-        yield event
+    events = self._adapter.follow_events()
+    try:
+        async for event in events:
+            yield event
+    finally:
+        if isinstance(events, AsyncGenerator):  # closed with this one: it may hold a connection open
+            await events.aclose()

@@ -165,7 +165,9 @@ async def _audio(
     if response.status in {404, 410}:
         raise NotFound(f"There is no recording of {record_id} (yet)", account=account)
     if response.status in {401, 403}:
-        raise VendorAuthFailed(f"The recording's address answered {response.status}", account=account)
+        raise VendorAuthFailed(
+            f"The recording's address answered {response.status}", account=account, vendor_code=str(response.status)
+        )
     if response.status not in {200, 206}:
         kind = VendorUnavailable if response.status >= 500 else VendorProtocolError
         raise kind(

@@ -6,9 +6,10 @@ import pytest
 from aiohttp import web
 
 from gateway import Gateway, make_app
+from tests.vendors.antbuddy_far_side import AntbuddyFarSide
 from tests.vendors.tel4vn_v1_far_side import Tel4vnV1FarSide
 
-FAR_SIDES = [Tel4vnV1FarSide]
+FAR_SIDES = [Tel4vnV1FarSide, AntbuddyFarSide]
 
 
 @contextlib.asynccontextmanager

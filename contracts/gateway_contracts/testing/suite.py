@@ -62,11 +62,46 @@ async def _method(pbx: Any, far: FarSide, operation: Operation) -> tuple[Any, di
     except Unsupported as error:
         lacking = error
     else:
-        await far.reset()
-        return method, dict(await NEEDED[operation.name](far))
+        refusal = await _refusal(method, far, operation)
+        if refusal is None:
+            await far.reset()
+            return method, dict(await NEEDED[operation.name](far))
+        lacking = refusal
+        assert operation.name == lacking.operation
     assert operation.interface in lacking.message
     assert lacking.account
     raise _Lacks
+
+
+_REFUSALS: dict[tuple[str, str], Unsupported | None] = {}  # by vendor and operation: found out once
+
+
+async def _refusal(method: Any, far: FarSide, operation: Operation) -> Unsupported | None:
+    """Why the vendor lacks an operation of an interface that it has; None when it has it."""
+    key = (far.vendor, operation.name)
+    if key not in _REFUSALS:
+        _REFUSALS[key] = None
+        await far.reset()
+        arguments = await NEEDED[operation.name](far)
+        received = far.received()
+        with contextlib.suppress(GatewayError):  # the test itself will say
+            try:
+                answer = await method(**arguments)
+            except Unsupported as error:
+                assert received == far.received()
+                _REFUSALS[key] = error.with_traceback(None)
+            else:
+                if isinstance(answer, Audio):
+                    await answer.aclose()
+    return _REFUSALS[key]
+
+
+async def _connect_once(pbx: Any) -> None:
+    """Leave a connection that can be reused, which is what HTTP clients re-send on."""
+    for interface, name in (("call_control", "list_calls"), ("history", "list_records")):
+        with contextlib.suppress(Unsupported):
+            await getattr(getattr(pbx, interface), name)()
+            return
 
 
 def _done(far: FarSide) -> int:
@@ -115,8 +150,7 @@ class Suite:
         method, arguments = await _method(pbx, far, operation)
         if name == "transfer_call":
             arguments["leg"] = "b"  # nothing is looked up first, so every request is the transfer's own
-        # A reused connection is what HTTP clients re-send on, so there is one.
-        await pbx.call_control.list_calls()
+        await _connect_once(pbx)
         far.make_trouble(name, trouble)
         done, received = _done(far), far.received()
 
@@ -134,7 +168,7 @@ class Suite:
     ) -> None:
         """A 401 comes before anything happens: with a fresh token the request goes out again, and is done once."""
         method, arguments = await _method(pbx, far, OPERATIONS[name])
-        await pbx.call_control.list_calls()
+        await _connect_once(pbx)
         far.refuse_tokens()
         done = _done(far)
 

@@ -1,0 +1,272 @@
+"""Records over any range, out of a vendor that gives 31 days and 100 rows at a time (004:78-80) and promises no order.
+
+A range is cut into slices, newest first. Each slice *owns* the seconds from its start to its end, and every row whose
+call started in them; it asks for somewhat more than it owns, because the document neither says whether the ends are
+included nor whether a call is filed under its start or its end. A row that two slices are given is therefore taken from
+one of them, with nothing to remember. What must be remembered, in the cursor, are the last rows that were read: a call
+that is filed while somebody reads pages pushes rows from one page to the next.
+"""
+
+import base64
+import binascii
+import hashlib
+import math
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import attrs
+from gateway_contracts import CallRecord, Direction, InvalidRequest, InvalidValue, Outcome, dumps, from_json, loads
+
+from . import wire
+
+DAY = 86_400
+SLICE = 30 * DAY  # the vendor's 31 less what is asked for beside it
+PAGE = 100  # the vendor's greatest
+DEFAULT_RANGE = 30 * DAY
+MAX_REQUESTS = 25  # for one of our pages: a filter that fits nothing must not read years in one go
+_REMEMBERED = 2 * PAGE
+_MARK = 10  # characters of a digest: enough to tell a few hundred rows apart
+
+
+@attrs.frozen
+class Row:
+    """A row of the vendor's, told from others by what does not change once a call is over."""
+
+    at: int
+    digest: str
+    duration: int
+    record: Callable[[str], CallRecord]  # makes our record, given its id
+
+    @property
+    def mark(self) -> str:
+        return self.digest[:_MARK]
+
+    def record_id(self, ordinal: int) -> str:
+        """The id of this row, or of its *ordinal*th double: rows that are equal in all the digest holds."""
+        return f"{self.at}-{self.duration}-{self.digest}" + (f"-{ordinal}" if ordinal > 1 else "")
+
+
+def digest_of(row: wire.HistoryRow, kind: str | None) -> str:
+    """What a row is known by. Not the recording: its name may come after the call, and a record keeps its id."""
+    caller, callee = row.caller or wire.PartyRow(), row.callee or wire.PartyRow()
+    parts = (
+        str(wire.moment(row.unix_timestamp)),
+        *(wire.text(value) for value in (caller.number, caller.username, callee.number, callee.username)),
+        *(wire.text(value) for value in (kind, row.direction, row.did_number, row.status_detail)),
+        *(str(wire.whole(value) or 0) for value in (row.duration_seconds, row.billing_seconds)),
+    )
+    return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:20]
+
+
+_RECORD_ID = re.compile(r"(\d{1,10})-(\d{1,7})-([0-9a-f]{20})(?:-([2-9]|[1-9]\d{1,4}))?")
+
+
+@attrs.frozen
+class RecordId:
+    """Where a record is found again: when its call started, how long it took, what it is known by, which double."""
+
+    at: int
+    duration: int
+    digest: str
+    ordinal: int
+
+    @classmethod
+    def parse(cls, text: str) -> "RecordId | None":
+        """None for text that is no id of ours."""
+        found = _RECORD_ID.fullmatch(text) if text.isascii() else None
+        if found is None or int(found[1]) >= 4_102_444_800:
+            return None
+        return cls(int(found[1]), int(found[2]), found[3], int(found[4] or 1))
+
+
+@attrs.frozen(kw_only=True)
+class Filters:
+    """What the vendor cannot look for, picked out here. Times in seconds since 1970."""
+
+    extension: str | None = None
+    number: str | None = None
+    direction: Direction | None = None
+    outcome: Outcome | None = None
+    min_duration_seconds: int | None = None
+    duration_seconds: int | None = None
+    ended_since: float | None = None
+    ended_until: float | None = None
+    recording_name: str | None = None
+
+    def fit(self, record: CallRecord, recording: str | None) -> bool:
+        """Whether *record*, whose recording has that name, is wanted."""
+        ended = record.ended_at.timestamp() if record.ended_at else None
+        seconds = record.duration_seconds
+        return (
+            self.extension in (None, record.extension)
+            and self.number in (None, record.from_number, record.to_number)
+            and self.direction in (None, record.direction)
+            and self.outcome in (None, record.outcome)
+            and self.duration_seconds in (None, seconds)
+            and (self.min_duration_seconds is None or (seconds or 0) >= self.min_duration_seconds)
+            and (self.ended_since is None or (ended is not None and ended >= self.ended_since))
+            and (self.ended_until is None or (ended is not None and ended < self.ended_until))
+            and (
+                self.recording_name is None or self.recording_name in (recording, (recording or "").rpartition(".")[0])
+            )
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """Where reading goes on: behind the first *taken* rows of *page*, in the slice that ends at *end*.
+
+    *recent* are the marks of the rows that were read last in this slice, oldest first.
+    """
+
+    since: int
+    until: int
+    end: int
+    page: int = 1
+    taken: int = 0
+    recent: tuple[str, ...] = ()
+    filters: Filters = Filters()
+
+    @property
+    def start(self) -> int:
+        """The first second that the slice owns."""
+        return max(self.since, self.end - SLICE)
+
+    def following_slice(self) -> "Place | None":
+        """The beginning of the next older slice; None behind the last."""
+        if self.start <= self.since:
+            return None
+        return attrs.evolve(self, end=self.start, page=1, taken=0, recent=())
+
+    def encode(self) -> str:
+        filters = {name: value for name, value in attrs.asdict(self.filters).items() if value is not None}
+        place = [self.since, self.until, self.end, self.page, self.taken]
+        data = dumps({"p": place, "r": "".join(self.recent), "f": filters})
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "Place":
+        """Raises: InvalidRequest for text that we did not give."""
+        try:
+            data = loads(base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
+            since, until, end, page, taken = from_json(data["p"], tuple[int, ...])
+            marks = from_json(data["r"], str)
+            recent = tuple(marks[index : index + _MARK] for index in range(0, len(marks), _MARK))
+            filters = from_json(data["f"], Filters, refuse_unknown=True)
+            sane = 0 <= since < end <= until < 4_200_000_000 and page >= 1 and 0 <= taken <= len(recent)
+            if not sane:
+                raise InvalidValue({"p": "is not a place"})
+        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+            raise InvalidRequest("The cursor is not one of ours", fields={"cursor": "is not one of ours"}) from None
+        return cls(since=since, until=until, end=end, page=page, taken=taken, recent=recent, filters=filters)
+
+
+def first_place(since: datetime | None, until: datetime | None, filters: Filters, *, now: datetime) -> Place | None:
+    """Where a range begins to be read: its newest end. None for an empty range.
+
+    Without *until* it ends now, without *since* it is 30 days long. Nobody has called in the future yet.
+    """
+    latest = ceil(now) + DAY
+    last = min(ceil(until), latest) if until else ceil(now) + 1
+    first = max(ceil(since), 0) if since else max(last - DEFAULT_RANGE, 0)
+    return Place(since=first, until=last, end=last, filters=filters) if first < last else None
+
+
+def ceil(moment: datetime) -> int:
+    """The first whole second that is not before *moment*."""
+    return math.ceil(moment.timestamp())
+
+
+def written(second: int) -> str:
+    """A time as the vendor takes it: ISO 8601 in UTC with milliseconds, as in its worked example."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+Fetch = Callable[[Place, int], Awaitable[Sequence[Row]]]
+"""Asks the vendor for one page of the slice of a place."""
+
+Pick = Callable[[Row, str], CallRecord | None]
+"""Makes the record of a row, with that id; None for one that is not wanted."""
+
+
+async def read(
+    place: Place, limit: int, fetch: Fetch, pick: Pick, *, seconds: float
+) -> tuple[list[CallRecord], Place | None]:
+    """Up to *limit* records from *place* on, and where the next ones are; None at the end of the range.
+
+    After *seconds* no further page of the vendor's is asked for.
+    """
+    deadline = time.monotonic() + seconds
+    found: list[CallRecord] = []
+    here: Place | None = place
+    for _ in range(MAX_REQUESTS):
+        assert here is not None  # noqa: S101 # the loop returns before
+        rows = await fetch(here, here.page)
+        marks = [row.mark for row in rows]
+        taken = await _known(here, marks, fetch)
+        recent = list(here.recent)
+        while taken < len(rows) and len(found) < limit:
+            row = rows[taken]
+            ordinal = 1 + recent.count(row.mark)
+            recent.append(row.mark)
+            taken += 1
+            if here.start <= row.at < here.end:
+                record = pick(row, row.record_id(ordinal))
+                if record is not None:
+                    found.append(record)
+        here = attrs.evolve(here, taken=min(taken, len(recent)), recent=tuple(recent[-_REMEMBERED:]))
+        if taken == len(rows):
+            here = attrs.evolve(here, page=here.page + 1, taken=0) if len(rows) >= PAGE else here.following_slice()
+        if here is None or len(found) == limit or time.monotonic() >= deadline:
+            break
+    return found, here
+
+
+async def _known(place: Place, marks: Sequence[str], fetch: Fetch) -> int:
+    """How many of the first rows of a page, given by their marks, have been read already."""
+    recent = place.recent
+    if place.taken:
+        if tuple(marks[: place.taken]) == recent[-place.taken :]:
+            return place.taken
+        return _end_of(recent, marks)
+    if place.page == 1 or not recent:
+        return 0
+    again = next((n for n in range(min(len(marks), len(recent)), 0, -1) if tuple(marks[:n]) == recent[-n:]), 0)
+    if again == 0:
+        return 0
+    # Either a call was filed meanwhile and pushed rows on to this page, or the vendor has rows that are equal in all
+    # that it tells. The page before says which.
+    before = [row.mark for row in await fetch(place, place.page - 1)]
+    return min(again, _pushed_off(recent, before))
+
+
+def _end_of(recent: Sequence[str], marks: Sequence[str]) -> int:
+    """Behind which of *marks* those that end with *recent* end; all of them where none does: they were pushed on."""
+    best, at = 0, len(marks)
+    for index in range(1, len(marks) + 1):
+        common = _common_end(recent, marks[:index])
+        if common > best:
+            best, at = common, index
+    return at
+
+
+def _pushed_off(recent: Sequence[str], page: Sequence[str]) -> int:
+    """How many of the last of *recent* do not stand on their *page* any more."""
+    known, kept = set(recent), list(page)
+    while kept and kept[-1] not in known:
+        kept.pop()  # filed meanwhile, at the very end
+    best, pushed = 0, 0
+    for count in range(len(recent)):
+        common = _common_end(recent[: len(recent) - count], kept)
+        if common > best:
+            best, pushed = common, count
+    return pushed
+
+
+def _common_end(one: Sequence[str], other: Sequence[str]) -> int:
+    count = 0
+    while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
+        count += 1
+    return count

@@ -1,0 +1,46 @@
+"""The pace of our own requests, so that the vendor's limit (503, of unknown height) is not met, or not met again."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+ATTEMPTS = 6  # of a read that meets the vendor's limit
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait after the vendor's limit was met for the *attempt*th time in a row, from 1 on."""
+    return float(2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 # jitter
+
+
+@attrs.define(eq=False)
+class RequestLimit:
+    """Lets *per_second* requests through, evenly spaced, in the order in which they came; None lets all through."""
+
+    per_second: float | None
+    _clock: Callable[[], float] = time.monotonic
+    _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _free_at: float = attrs.field(default=0.0, init=False)
+
+    async def wait(self) -> None:
+        """Wait for one's turn."""
+        if self.per_second is None:
+            return
+        now = self._clock()
+        turn = max(now, self._free_at)
+        self._free_at = turn + 1 / self.per_second
+        if turn > now:
+            await self._sleep(turn - now)
+
+    async def rest(self, attempt: int, retry_after: float | None, *, until: float) -> bool:
+        """Wait after the vendor's limit was met, as long as it says or ever longer; False when there is no use.
+
+        *until* is when the request must be done, on the clock of `time.monotonic`.
+        """
+        seconds = backoff(attempt) if retry_after is None else retry_after
+        if attempt >= ATTEMPTS or self._clock() + seconds >= until:
+            return False
+        await self._sleep(seconds)
+        return True

@@ -1,0 +1,137 @@
+"""The stream of an account's events over however many connections that takes."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import UTC, datetime
+
+import aiohttp
+import attrs
+from gateway_contracts import (
+    Account,
+    CallEvent,
+    EventType,
+    GatewayError,
+    InvalidRequest,
+    Secret,
+    VendorAuthFailed,
+)
+
+from . import SocketProtocol
+from .calls import Calls
+from .sockets import ConnectionLost, open_connection
+
+log = logging.getLogger("gateway.antbuddy")
+
+MAX_WAITING = 10_000  # events that nobody takes; then we stop reading, and the server ends the connection
+MAX_PAUSE = 300.0  # seconds; a vendor may ask for more, and is asked whether it means it
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before connecting for the *attempt*th time in a row, from 1 on."""
+    return float(min(0.5 * 2 ** min(attempt, 10), 60.0) * random.uniform(0.5, 1))  # noqa: S311 # jitter
+
+
+@attrs.frozen(kw_only=True)
+class EventStream:
+    """Follows the events of an account. *token* gives a fresh token; *pause* is waited before each new connection."""
+
+    account: Account
+    session: aiohttp.ClientSession
+    url: str
+    protocol: SocketProtocol
+    account_id: str
+    extension_of: Callable[[str | None], str | None]
+    token: Callable[[], Awaitable[Secret]]
+    pause: Callable[[int], float] = backoff
+
+    async def follow(self) -> AsyncGenerator[CallEvent, None]:
+        """Events as they come, and one of type `unknown` with `{"gap": …}` for each time without a connection.
+
+        The socket is read by a task of its own: the server ends a connection whose heartbeats wait for an application.
+        """
+        waiting: asyncio.Queue[CallEvent | Exception] = asyncio.Queue(MAX_WAITING)
+        reader = asyncio.create_task(self._listen(waiting))
+        try:
+            while True:
+                found = await waiting.get()
+                if isinstance(found, Exception):
+                    raise found
+                yield found
+        finally:
+            reader.cancel()
+            await asyncio.wait([reader])
+
+    async def _listen(self, waiting: asyncio.Queue[CallEvent | Exception]) -> None:
+        try:
+            await self._connect_for_ever(waiting)
+        except Exception as error:  # noqa: BLE001 # raised again where the application waits
+            await waiting.put(error)
+
+    async def _connect_for_ever(self, waiting: asyncio.Queue[CallEvent | Exception]) -> None:
+        calls = Calls(self.account.name, self.extension_of)
+        life = _Life(datetime.now(UTC))
+        while True:
+            try:
+                await self._one_connection(calls, life, waiting)
+            except (VendorAuthFailed, InvalidRequest):
+                raise  # the account's credentials do not work, and will not in a minute
+            except (ConnectionLost, GatewayError) as error:
+                why = error.code if isinstance(error, GatewayError) else str(error)
+                hint = error.retry_after if isinstance(error, GatewayError) else None
+            life.lost = True
+            life.attempts += 1
+            calls.doubt()
+            seconds = max(self.pause(life.attempts), min(hint or 0.0, MAX_PAUSE))
+            log.warning(
+                "socket.lost account=%s attempt=%d retry_seconds=%.1f why=%r",
+                self.account.name,
+                life.attempts,
+                seconds,
+                why,
+            )
+            await asyncio.sleep(seconds)
+
+    async def _one_connection(self, calls: Calls, life: "_Life", waiting: asyncio.Queue[CallEvent | Exception]) -> None:
+        """One connection, with a token of its own, from its start to its end, which is always a loss."""
+        token = await self.token()
+        opening = open_connection(self.session, self.url, self.protocol, connect_seconds=self.account.timeouts.connect)
+        async with opening as connection:
+            await connection.subscribe(self.account_id, token)
+            now = datetime.now(UTC)
+            if life.lost:
+                await waiting.put(self._gap(life.heard_at, now))
+                life.lost = False
+            life.heard_at = now
+            log.info("socket.subscribed account=%s", self.account.name)
+            async with contextlib.aclosing(connection.events()) as events:
+                async for named in events:
+                    life.heard_at = datetime.now(UTC)
+                    life.attempts = 0
+                    if named is not None:
+                        for event in calls.hear(*named, life.heard_at):
+                            await waiting.put(event)
+
+    def _gap(self, since: datetime, until: datetime) -> CallEvent:
+        key = "\n".join((self.account.name, "gap", since.isoformat(), until.isoformat()))
+        return CallEvent(
+            account=self.account.name,
+            event_id=hashlib.sha256(key.encode()).hexdigest()[:32],
+            type=EventType.UNKNOWN,
+            call_id=None,
+            occurred_at=since,
+            received_at=until,
+            raw={"gap": {"from": since.isoformat(), "until": until.isoformat()}},
+        )
+
+
+@attrs.define
+class _Life:
+    """What outlives a connection: when the vendor was last heard, and how often connecting has failed since."""
+
+    heard_at: datetime
+    lost: bool = False
+    attempts: int = 0

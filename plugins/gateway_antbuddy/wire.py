@@ -1,0 +1,121 @@
+"""What AntBuddy's documents show (004, undated; read 2026), and the tables from its words to ours."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+from gateway_contracts import Direction, Outcome
+
+Number = int | float | str | None
+
+OUTCOMES: Mapping[str, Outcome] = {  # 004:91
+    "SUCCESS": Outcome.ANSWERED,
+    "BUSY": Outcome.BUSY,
+    "IVR": Outcome.NO_ANSWER,  # the system took the call and nobody picked up
+    "CANCELLED": Outcome.CANCELLED,
+    "UNSUCCESS": Outcome.FAILED,
+}
+DIRECTIONS: Mapping[str, Direction] = {"from_ab": Direction.OUTBOUND, "to_ab": Direction.INBOUND}  # 004:90
+INTERNAL_CLASS = "one_one"  # 004:88; says more than the direction beside it
+USER = "user"  # 004:86-87: a person of ours; "realnumber" is anybody's number
+RECORDING_PREFIX = "call_recording_"  # the switch names recordings after the call's id
+_ENVELOPES = ("data", "docs", "items", "records", "rows")
+_SECONDS = 4_102_444_800  # 2100; a time beyond is not in seconds
+
+
+@attrs.frozen(kw_only=True)
+class TokenRow:
+    """004:23. The unit of `expire` is not documented, and not needed: every connection gets a token of its own."""
+
+    value: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class PartyRow:
+    """004:86-87."""
+
+    number: str | int | None = None
+    type: str | None = None
+    username: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class HistoryRow:
+    """004:84-95."""
+
+    unix_timestamp: int | float | str
+    caller: PartyRow | None = None
+    callee: PartyRow | None = None
+    did_number: str | int | None = None
+    direction: str | None = None
+    status_detail: str | None = None
+    duration_seconds: Number = None
+    billing_seconds: Number = None
+    recording: str | None = None
+    # `class` is a word of Python's, so it is read apart.
+
+
+@attrs.frozen(kw_only=True)
+class PlayRow:
+    """004:118-120."""
+
+    media: str = attrs.field(repr=False)
+
+
+def rows(data: Any) -> Any:
+    """The rows of an answer. The document shows no envelope: a bare list, or what lies under a name such as `data`."""
+    for _ in range(2):
+        if isinstance(data, dict):
+            data = next((data[name] for name in _ENVELOPES if name in data), data)
+    return data
+
+
+def text(value: str | int | None) -> str | None:
+    """*value* without blanks around it; None when nothing is left."""
+    return str(value).strip() or None if value is not None else None
+
+
+def whole(value: Number) -> int | None:
+    """A count of seconds, which arrives as a number or as text; None when absent.
+
+    Raises: ValueError for anything else.
+    """
+    if value is None or value == "":
+        return None
+    number = float(value)
+    if number < 0 or number != number // 1:
+        raise ValueError(f"{value!r} is not a whole number")
+    return int(number)
+
+
+def moment(seconds: Number) -> int:
+    """Unix seconds (004:93). Raises: ValueError for what cannot be that."""
+    found = whole(seconds)
+    if found is None or found >= _SECONDS:
+        raise ValueError(f"unix_timestamp {seconds!r} is not a time in seconds")
+    return found
+
+
+def call_id_of(recording: str | None) -> str | None:
+    """The switch's id of the call that a recording is named after; None for another name."""
+    name = (recording or "").rpartition("/")[2]  # "file path" (004:95), though the sample is a bare name
+    if not name.startswith(RECORDING_PREFIX):
+        return None
+    stem, dot, _ = name.removeprefix(RECORDING_PREFIX).rpartition(".")
+    return (stem if dot else None) or None
+
+
+def expiry_of(url: str) -> datetime | None:
+    """When a signed address ends, as far as it says so, in either spelling of its host."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    try:
+        if "Expires" in query:
+            return datetime.fromtimestamp(int(query["Expires"]), UTC)
+        if "X-Amz-Date" in query and "X-Amz-Expires" in query:
+            signed = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return signed + timedelta(seconds=int(query["X-Amz-Expires"]))
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
