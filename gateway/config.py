@@ -17,6 +17,7 @@ from gateway_contracts import (
     from_settings,
     nearest,
 )
+from gateway_contracts.addresses import is_loopback
 
 FAILOVER_CODES = (
     "agent_busy",
@@ -84,8 +85,7 @@ class ProxyConfig:
     @property
     def loopback(self) -> bool:
         """Nobody but this machine reaches it."""
-        host = self.address[0]
-        return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+        return is_loopback(self.address[0])
 
 
 @attrs.frozen(kw_only=True)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 from gateway_contracts import ConfigError
+from gateway_contracts.addresses import is_loopback
 
 from .process import told_to_stop
 
@@ -23,6 +25,7 @@ class Simulated:
     name: str
     settings: Mapping[str, str]
     credentials: tuple[str, ...]
+    dials: str  # the path of a request that a fault is worth showing on
 
     def make(self, *, speed: float | None, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[Any]:
         """A simulator that lives by the real time, with everything happening *speed* times as fast; without a speed by
@@ -35,7 +38,7 @@ class Simulated:
         )
         return simulator
 
-    def account(self, simulator: Any) -> dict[str, str]:
+    def account(self, simulator: Any) -> dict[str, Any]:
         """The settings of an account on the running *simulator*."""
         return {setting: getattr(simulator, attribute) for setting, attribute in self.settings.items()}
 
@@ -46,6 +49,21 @@ SIMULATORS: Mapping[str, Simulated] = {
         name="Tel4vnV1Simulator",
         settings={"base_url": "url", "api_key": "api_key", "tenant_secret": "tenant_secret"},
         credentials=("username", "password", "api_key", "tenant_secret"),
+        dials="/v1/click2call*",
+    ),
+    "antbuddy": Simulated(
+        module="gateway_simulators.antbuddy",
+        name="AntbuddySimulator",
+        settings={
+            "base_url": "url",
+            "socket_url": "socket_url",
+            "app_id": "app_id",
+            "app_secret": "app_secret",
+            "account_id": "account_id",
+            "devices": "devices",
+        },
+        credentials=("app_id", "app_secret", "account_id"),
+        dials="/oapi/v1/call/click-to-call/*",
     ),
 }
 
@@ -87,16 +105,18 @@ def describe(vendor: str, simulator: Any) -> str:
         "What it knows, and what it can be told to do:",
         f"  curl -s {control}/state",
         f"""  {post} -d '{{"number": "0899888999"}}' {control}/incoming""",
-        f"""  {post} -d '{{"path": "/v1/call", "kind": "refuse"}}' {control}/faults""",
+        f"""  {post} -d '{{"path": "{kind.dials}", "kind": "drop"}}' {control}/faults""",
         "All of this is a gateway.toml: save it and run `gateway check`.",
     ]
     lines = [f"# {comment}" for comment in comments]
     lines += ["", "[accounts.hanoi]", f"vendor = {json.dumps(vendor)}", "", "[accounts.hanoi.settings]"]
-    lines += [f"{name} = {json.dumps(value)}" for name, value in kind.account(simulator).items()]
-    if not _is_loopback(simulator.url):
+    lines += [f"{name} = {_toml(value)}" for name, value in kind.account(simulator).items()]
+    if not is_loopback(urlsplit(simulator.url).hostname or ""):
         lines.append("allow_http = true")
     return "\n".join(lines)
 
 
-def _is_loopback(url: str) -> bool:
-    return url.startswith(("http://127.", "http://localhost:", "http://[::1]:"))
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)

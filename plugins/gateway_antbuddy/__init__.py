@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 from gateway_contracts import Account, Secret, Vendor, hookimpl
+from gateway_contracts.addresses import is_loopback
 
 from .hashes import HashOrder
 
@@ -72,16 +73,12 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         for name in ("base_url", "socket_url"):
             parts = urlsplit(getattr(self, name))
-            if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname or ""):
+            if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname or ""):
                 raise ValueError(f"{name} must start with https://, or allow_http = true must be set: secrets go there")
 
     def extension_of(self, sip_user: str | None) -> str | None:
         """The extension whose device is *sip_user*; None for a device that is not in `devices`."""
         return next((name for name, device in self.devices.items() if device.sip_user == sip_user), None)
-
-
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 @contextlib.asynccontextmanager

@@ -8,23 +8,32 @@ import urllib.request
 import pytest
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_it_prints_is_a_configuration(process, gateway, tmp_path, number):
+@pytest.mark.parametrize(
+    ("vendor", "last", "number"),
+    [
+        ("tel4vn-v1", "tenant_secret", signal.SIGTERM),
+        ("tel4vn-v1", "tenant_secret", signal.SIGINT),
+        ("antbuddy", "devices", signal.SIGTERM),
+    ],
+)
+def test_what_it_prints_is_a_configuration(process, gateway, tmp_path, vendor, last, number):
     """What is printed can be saved as gateway.toml and used at once; a signal ends it with 0."""
-    running = process("simulate", "tel4vn-v1", "--records", "3", "--speed", "100")
+    running = process("simulate", vendor, "--records", "3", "--speed", "100")
     lines = []
-    while not lines or (lines[-1] and not lines[-1].startswith("tenant_secret")):
+    while not lines or (lines[-1] and not lines[-1].startswith(last)):
         lines.append(running.stdout.readline())
     config = tmp_path / "gateway.toml"
     config.write_text("".join(lines))
 
     checked = gateway("check", config=config)
     records = gateway("call", "hanoi", "list_records", config=config)
+    started = gateway("call", "hanoi", "start_call", "extension=101", "number=0899888999", config=config)
     running.send_signal(number)
     running.communicate()
 
     assert checked.exit_code == 0
-    assert json.loads(records.stdout)["total"] == 3
+    assert len(json.loads(records.stdout)["items"]) == 3
+    assert json.loads(started.stdout)["extension"] == "101"
     assert any("/_simulator/state" in line for line in lines)
     assert running.returncode == 0
 

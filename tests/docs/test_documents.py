@@ -156,8 +156,10 @@ def test_every_fault_and_every_control_of_the_simulator_is_explained():
         for row in re.findall(r"^\| (`[a-z_`, ]+`) \|", faults, re.MULTILINE)
         for kind in re.findall(r"`(\w+)`", row)
     }
-    source = (ROOT / "contracts/gateway_simulators/tel4vn_v1/control.py").read_text(encoding="utf-8")
-    controls = set(re.findall(r'\("[A-Z]+", "([^"]+)", control', source))
+    sources = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "contracts/gateway_simulators").glob("*/control.py")
+    ]
+    controls = {path for source in sources for path in re.findall(r'\("[A-Z]+", "([^"]+)", control', source)}
     explained = set(re.findall(r"`(?:GET|POST|PATCH|DELETE) ([^`]+)`", text)) | {"extensions/{extension}/unregister"}
 
     assert {kind.value for kind in FaultKind} == named

@@ -4,12 +4,12 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 from gateway_contracts import Account, Direction, Leg, Secret, Vendor, hookimpl
+from gateway_contracts.addresses import is_loopback
 
 
 class Paging(StrEnum):
@@ -95,17 +95,8 @@ class Settings:
         if not self.api_key and not (self.username and self.password):
             raise ValueError("api_key, or username and password, must be given")
         parts = urlsplit(self.base_url)
-        if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname or ""):
+        if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname or ""):
             raise ValueError("base_url must start with https://, or allow_http = true must be set: it carries secrets")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @contextlib.asynccontextmanager
