@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import re
 import shlex
 import sys
@@ -54,6 +55,30 @@ async def test_the_readmes_python_runs_as_it_stands(pbx, tmp_path):
     assert errors == b""
     assert pbx.originated[0].call_id in output.decode()
     assert "answered" in output.decode()
+
+
+async def test_the_example_calls_waits_and_keeps_the_recording(tmp_path):
+    """It runs as it stands; only the address in its configuration is another."""
+    example = ROOT / "examples/one_call"
+    async with Tel4vnV1Simulator(clock=LiveClock(speed=100)) as pbx:
+        text = (example / "gateway.toml").read_text(encoding="utf-8")
+        (tmp_path / "gateway.toml").write_text(text.replace("http://127.0.0.1:8070", pbx.url), encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            example / "app.py",
+            "101",
+            "0899098899",
+            cwd=tmp_path,
+            env={**os.environ, "TEL4VN_API_KEY": pbx.api_key},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+
+    (recording,) = tmp_path.glob("*.wav")
+    assert b"" == errors
+    assert b"answered" in output
+    assert recording.read_bytes().startswith(b"RIFF")
 
 
 def test_the_readmes_configuration_is_one(monkeypatch):
