@@ -32,6 +32,13 @@ class FaultKind(StrEnum):
     HEADERS = "headers"  # executed; only `headers` are added
 
 
+def _kind(value: str) -> FaultKind:
+    try:
+        return FaultKind(value)
+    except ValueError:
+        raise ValueError(f"kind is one of {', '.join(FaultKind)}, not {value!r}") from None
+
+
 def _count(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ValueError(f"{field.name} is a whole number from 1 on, or null for always, not {value!r}")
@@ -52,7 +59,7 @@ class Fault:
     """
 
     path: str = attrs.field(validator=validators.instance_of(str))
-    kind: FaultKind = attrs.field(kw_only=True, converter=FaultKind)
+    kind: FaultKind = attrs.field(kw_only=True, converter=_kind)
     method: str | None = attrs.field(
         default=None, kw_only=True, validator=validators.optional(validators.instance_of(str))
     )

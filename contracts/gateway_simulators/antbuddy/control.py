@@ -5,23 +5,19 @@ It is no part of the vendor's API or wire document. Bodies are JSON objects; bad
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import orjson
 from aiohttp import web
 
 from gateway_simulators.antbuddy.behaviour import Behaviour
-from gateway_simulators.antbuddy.phones import Call, NoSuchCall
+from gateway_simulators.antbuddy.phones import Call
+from gateway_simulators.control_plane import answering, fields, known
 from gateway_simulators.faults import Fault
 
 if TYPE_CHECKING:
     from gateway_simulators.antbuddy.simulator import AntbuddySimulator
-
-_Step = Callable[[web.Request, dict[str, Any]], Awaitable[object]]
-_Types = Mapping[str, type | tuple[type, ...]]
 
 
 def add_control_plane(app: web.Application, pbx: AntbuddySimulator) -> None:
@@ -44,48 +40,7 @@ def add_control_plane(app: web.Application, pbx: AntbuddySimulator) -> None:
         ("POST", "cut-sockets", control.cut_sockets),
         ("PATCH", "behaviour", control.change_behaviour),
     ):
-        app.router.add_route(method, f"/_simulator/{path}", _answering(step))
-
-
-def _answering(step: _Step) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handler(request: web.Request) -> web.Response:
-        try:
-            raw = await request.read()
-            body = orjson.loads(raw) if raw else {}
-            if not isinstance(body, dict):
-                raise ValueError("the body must be a JSON object")
-            return _json(200, await step(request, body))
-        except NoSuchCall as error:
-            return _json(404, {"error": str(error)})
-        except (TypeError, ValueError, OverflowError) as error:  # JSON that is none is a ValueError too
-            return _json(400, {"error": str(error)})
-
-    return handler
-
-
-def _json(status: int, body: object) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body, default=str), content_type="application/json")
-
-
-def _fields(body: dict[str, Any], required: _Types, optional: _Types) -> dict[str, Any]:
-    """Check the names and the types of a body."""
-    known = {**required, **optional}
-    for name, value in body.items():
-        if name not in known:
-            raise ValueError(f"{name} is not known here; known are {', '.join(sorted(known)) or 'no fields'}")
-        if not isinstance(value, known[name]) or (isinstance(value, bool) and known[name] is not bool):
-            raise ValueError(f"{name} has the wrong type")
-    for name in required:
-        if name not in body:
-            raise ValueError(f"{name} is required")
-    return body
-
-
-def _known(body: Any, model: type[attrs.AttrsInstance]) -> None:
-    """Check the names of a body whose values *model* checks itself."""
-    known = [field.name for field in attrs.fields(model)]
-    for name in body.keys() - set(known):
-        raise ValueError(f"{name} is not known here; known are {', '.join(known)}")
+        app.router.add_route(method, f"/_simulator/{path}", answering(step))
 
 
 @attrs.frozen
@@ -110,25 +65,25 @@ class _Control:
         }
 
     async def advance(self, request: web.Request, body: dict[str, Any]) -> object:
-        await self.pbx.advance(_fields(body, {"seconds": (int, float)}, {})["seconds"])
+        await self.pbx.advance(fields(body, {"seconds": (int, float)}, {})["seconds"])
         return {"now": self.pbx.clock.now()}
 
     async def incoming(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = _fields(body, {"number": str}, {"hotline": str, "extension": str, "ring_group": list})
+        given = fields(body, {"number": str}, {"hotline": str, "extension": str, "ring_group": list})
         return {"call_id": self.pbx.incoming(**given)}
 
     async def answer(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = _fields(body, {}, {"extension": str})
+        given = fields(body, {}, {"extension": str})
         await self.pbx.answer(request.match_info["call_id"], **given)
         return {"call_id": request.match_info["call_id"]}
 
     async def hang_up(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = _fields(body, {}, {"cause": str})
+        given = fields(body, {}, {"cause": str})
         await self.pbx.hang_up(request.match_info["call_id"], **given)
         return {"call_id": request.match_info["call_id"]}
 
     async def add_fault(self, request: web.Request, body: dict[str, Any]) -> object:
-        _known(body, Fault)
+        known(body, Fault)
         if not {"path", "kind"} <= body.keys():
             raise ValueError("path and kind are required")
         self.pbx.faults.add(Fault(**body))
@@ -146,12 +101,12 @@ class _Control:
         return self.pbx.add_record(**body)
 
     async def seed(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = _fields(body, {"count": int, "since": str}, {"step_seconds": int, "seed": int})
+        given = fields(body, {"count": int, "since": str}, {"step_seconds": int, "seed": int})
         self.pbx.seed_records(**{**given, "since": datetime.fromisoformat(given["since"])})
         return {"count": given["count"]}
 
     async def register(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = _fields(body, {}, {"sip_user": str, "sip_password": str})
+        given = fields(body, {}, {"sip_user": str, "sip_password": str})
         self.pbx.register(request.match_info["extension"], **given)
         return attrs.asdict(self.pbx.phones.devices[request.match_info["extension"]])
 
@@ -167,7 +122,7 @@ class _Control:
         return {"cut": await self.pbx.cut_sockets()}
 
     async def change_behaviour(self, request: web.Request, body: dict[str, Any]) -> object:
-        _known(body, Behaviour)
+        known(body, Behaviour)
         wanted = attrs.evolve(self.pbx.behaviour, **body)  # a body with one wrong field changes nothing
         for name in body:
             setattr(self.pbx.behaviour, name, getattr(wanted, name))

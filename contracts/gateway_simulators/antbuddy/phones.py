@@ -20,7 +20,7 @@ SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.15\r\na=ice-pwd:sdp-secret-of-the-simulator
 Phase = Literal["extension_ringing", "number_ringing", "answered", "ended"]
 
 
-class NoSuchCall(Exception):
+class NoSuchCall(LookupError):
     """There is no live call with that id."""
 
 
