@@ -8,6 +8,7 @@ import ssl
 
 import attrs
 import pytest
+import trustme
 from gateway_contracts import (
     Account,
     AgentBusy,
@@ -365,17 +366,10 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_proof_that_nothing_was
 
 
 @pytest.fixture
-async def tls_server(tmp_path):
-    """A server with a certificate of its own making."""
+async def tls_server():
+    """A server with a certificate that nobody trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    process = await asyncio.create_subprocess_exec(
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-        *("-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-subj", "/CN=localhost"),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert await process.wait() == 0
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     server = await asyncio.start_server(_say_no, "127.0.0.1", 0, ssl=context)
     async with server:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
