@@ -220,8 +220,11 @@ async def _start_of(http: HttpClient, target: URL, headers: Mapping[str, str]) -
     """The first bytes of what a part was asked of: they say what it is. Nothing where they cannot be had."""
     sent = {**headers, "Range": f"bytes=0-{_HEAD_BYTES - 1}"}
     limits = aiohttp.ClientTimeout(total=http.account.timeouts.read, connect=http.account.timeouts.connect)
-    async with http.session.get(target, headers=sent, allow_redirects=False, timeout=limits) as response:
-        return await response.content.read(_HEAD_BYTES) if response.status == 206 else b""
+    try:
+        async with http.session.get(target, headers=sent, allow_redirects=False, timeout=limits) as response:
+            return await response.content.read(_HEAD_BYTES) if response.status == 206 else b""
+    except (NotSent, SentAndLost, aiohttp.ClientError, TimeoutError, OSError):
+        return b""
 
 
 async def _peek(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:

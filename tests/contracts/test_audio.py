@@ -432,6 +432,17 @@ async def test_a_compressed_recording_is_refused(scripted, http_answer, fetch):
         await fetch()
 
 
+async def test_a_part_comes_though_its_start_cannot_be_had(scripted, http_answer, fetch):
+    """What it is stays unsaid; the bytes that were asked for are not lost over that."""
+    ends = {"Content-Range": f"bytes 1000-{len(WAV) - 1}/{len(WAV)}"}
+    scripted.answers = [http_answer(206, WAV[1000:], content_type="application/octet-stream", **ends), (b"", "drop")]
+
+    async with await fetch(byte_range="bytes=1000-") as audio:
+        content = await audio.read()
+
+    assert (WAV[1000:], "application/octet-stream") == (content, audio.media_type)
+
+
 async def test_another_port_of_an_allowed_host_is_another_place(fetch):
     """What else listens on the vendor's machine is nobody's recording."""
     with pytest.raises(VendorProtocolError, match="recording_hosts"):

@@ -1,9 +1,11 @@
 """The HTTP helper against real servers: what rings is sent once, and every trouble is one of our errors."""
 
 import asyncio
+import contextlib
 import datetime
 import gzip
 import logging
+import socket
 import ssl
 
 import attrs
@@ -360,6 +362,31 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_proof_that_nothing_was
     http = await client(tls_server)
 
     with pytest.raises(VendorUnavailable, match="TLS") as caught:
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+@pytest.fixture
+def full_server():
+    """A port whose queue of new connections is full, so that the next one hangs."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("connect", "dial"), [(0.1, 5), (0.1, 0.1), (5, 0.1)])
+async def test_a_connection_that_hangs_is_a_proof_that_nothing_was_sent(full_server, client, connect, dial):
+    """Whichever of the two limits is the shorter."""
+    http = await client(full_server, timeouts=Timeouts(connect=connect, dial=dial))
+
+    with pytest.raises(VendorUnavailable) as caught:
         await http.send("GET", "/dial", effect=Effect.RING)
 
     assert DialState.NOT_PLACED is caught.value.dial_state

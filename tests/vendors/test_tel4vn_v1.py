@@ -301,6 +301,17 @@ async def test_a_vendor_that_lists_the_oldest_first_loses_no_row(still, hanoi):
     assert "end_date" not in dict(still.requests[-1].query)
 
 
+async def test_a_vendor_that_says_a_larger_page_than_it_gave_loses_no_row(still):
+    """The size that counts is the one that was asked for."""
+    rows = [still.add_record(time_started=NOW - timedelta(minutes=minute)) for minute in range(4)]
+    pages = [{"data": rows[start : start + 2], "limit": 10**6, "total": 4} for start in (0, 2)]
+    still.faults.add(*(Fault("/v1/cdr", kind="replace", body=page) for page in pages))
+    async with account(still, paging="page") as hanoi:
+        seen = [record.record_id async for record in hanoi.records(limit=2)]
+
+    assert [row["id"].strip() for row in rows] == seen
+
+
 async def test_a_cursor_that_counts_pages_keeps_their_size(still):
     """Without the size the second page would start elsewhere; a smaller one is refused."""
     still.seed_records(30, NOW - timedelta(days=1))

@@ -344,7 +344,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         envelope = answer.parse(wire.CdrPage)
         total, echoed = (self._read(answer, whole, each) for each in (envelope.total, envelope.limit))
         seen = wire.mark(record.record_id for record in records)
-        size = (echoed or limit) if place.paging is Paging.PAGE else None
+        size = min(echoed or limit, limit) if place.paging is Paging.PAGE else None
         position = self._next_position(place, size, len(records), envelope, total)
         following = None
         if records and position is not None and seen != place.seen:
