@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types check format support-table clean
+.PHONY: demo test lint types acme check format support-table surface clean
 
 demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
@@ -18,8 +18,13 @@ lint: $(READY)
 
 types: $(READY)
 	@$(BIN)/mypy
+	@cd examples/gateway-acme && MYPYPATH=. $(CURDIR)/$(BIN)/mypy
 
-check: test lint types
+# The example plugin and a new one, against the built wheel, in an environment that has never seen this folder.
+acme:
+	@PYTHON=$(PYTHON) .ci/acme
+
+check: test lint types acme
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .
@@ -27,6 +32,10 @@ format: $(READY)
 
 support-table: $(READY)
 	@$(BIN)/python -m tests.vendors.support_table
+
+# What plugins may rely on has changed, and docs/plugins.md says how to raise the version for it.
+surface: $(READY)
+	@$(BIN)/python -m tests.contracts.surface
 
 clean:
 	rm -rf $(VENV)

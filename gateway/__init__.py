@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Customer,
         DialState,
         Direction,
+        EventsLost,
         EventSource,
         EventType,
         Forbidden,
@@ -59,8 +60,10 @@ if TYPE_CHECKING:
         WebhookRequest,
     )
 
+    from .dialling import Dial, DialError, DialProgress
     from .facade import AccountFacade, Gateway
     from .proxy import make_app
+    from .serving import serving
 
 __all__ = [
     "AccountFacade",
@@ -78,10 +81,14 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "Customer",
+    "Dial",
+    "DialError",
+    "DialProgress",
     "DialState",
     "Direction",
     "EventSource",
     "EventType",
+    "EventsLost",
     "Forbidden",
     "Gateway",
     "GatewayError",
@@ -118,10 +125,19 @@ __all__ = [
     "VendorUnavailable",
     "WebhookRequest",
     "make_app",
+    "serving",
 ]
 
 
-_OWN = {"AccountFacade": ".facade", "Gateway": ".facade", "make_app": ".proxy"}
+_OWN = {
+    "AccountFacade": ".facade",
+    "Dial": ".dialling",
+    "DialError": ".dialling",
+    "DialProgress": ".dialling",
+    "Gateway": ".facade",
+    "make_app": ".proxy",
+    "serving": ".serving",
+}
 """Where the names live that are not those of `gateway_contracts`."""
 
 if not TYPE_CHECKING:  # a type checker knows the names from above, and must not take every name for known

@@ -143,7 +143,7 @@ _SPEED = click.FloatRange(min=0, min_open=True, max=1000)
 @click.option("--once", is_flag=True, help="End after the walk.")
 @click.option("--speed", type=_SPEED, default=10.0, show_default=True, help="How much faster than life the phones are.")
 def demo(once: bool, speed: float) -> None:
-    """Walk through one call, without any vendor."""
+    """Walk through a call, and see it again at three vendors, all of them simulated."""
     from .demo import demo
 
     _log_warnings()
@@ -216,6 +216,95 @@ def openapi() -> None:
     from .openapi import make_openapi
 
     _show(make_openapi())
+
+
+# Looking into the journal
+
+
+@main.command("explain")
+@click.argument("wanted", metavar="ID")
+@click.option("--account", metavar="ACCOUNT", help="Whose id it is; needed for any but a conversation's own (cv_…).")
+@json_option("Answer as JSON")
+@click.pass_obj
+def explain_conversation(config: Path, wanted: str, account: str | None, as_json: bool) -> None:
+    """Tell what is known of a conversation, with phone numbers in full.
+
+    ID is the conversation's, or with --account that of one of its calls, records or dials. What was asked, what the
+    vendor answered, each event, record, recording and delivery, and how it ended: as the journal of this configuration
+    has it.
+    """
+    from gateway_contracts import to_json
+
+    from .exits import printable
+    from .timeline import head_of, story_of
+
+    timeline = _run(_timeline(_gateway(config, None, None), wanted, account))
+    if as_json:
+        _show(to_json(timeline))
+        return
+    for word, text in head_of(timeline):
+        click.echo(f"{word:<13} {printable(text)}")
+    click.echo()
+    rows = [(f"{at:%Y-%m-%d %H:%M:%S}Z", printable(what), printable(more)) for at, what, more in story_of(timeline)]
+    _table(("when", "what", "more"), rows)
+
+
+async def _timeline(gateway: "Gateway", wanted: str, account: str | None) -> Any:
+    from gateway_contracts import NotFound
+
+    async with gateway:
+        if gateway.journal is None:
+            raise click.UsageError("this configuration keeps no journal")
+        journal = await gateway.journal.get()
+        from .journal.timelines import read_timeline
+
+        found = await journal.store.read(functools.partial(read_timeline, wanted=wanted, account=account))
+    if found is None:
+        hint = "" if account else "; the id of a call, record or dial needs --account"
+        raise NotFound(f"There is no conversation {wanted} in the journal{hint}", account=account)
+    return found
+
+
+@main.command()
+@json_option("Answer as JSON")
+@click.pass_obj
+def hooks(config: Path, as_json: bool) -> None:
+    """Show where each account's webhooks come in, with its secret token, and the hooks that its vendor has."""
+    shown = _run(_hooks(_gateway(config, None, None)))
+    if as_json:
+        _show(shown)
+        return
+    for each in shown:
+        place = each["address"] or f"{each['path']} (set proxy.public_url for the rest)"
+        click.echo(f"{each['account']}\n  address  {place}")
+        for hook in each["hooks"]:
+            click.echo(f"  hook     {hook['vendor_event']}: {hook['url']} ({hook['hook_id']})")
+        if each["error"]:
+            click.echo(f"  hooks    cannot be read: {each['error']}")
+
+
+async def _hooks(gateway: "Gateway") -> list[dict[str, Any]]:
+    from gateway_contracts import Events, GatewayError, to_json
+
+    from .facade import hook_tokens, hook_url
+
+    shown = []
+    async with gateway:
+        assert gateway.config is not None  # noqa: S101 # it is not a remote one
+        public, tokens = gateway.config.proxy.public_url, await hook_tokens(gateway.config, gateway.journal)
+        for account in gateway:
+            if account.vendor is None or Events not in account.interfaces:
+                continue
+            token = tokens.get(account.name)  # none without a journal
+            path = hook_url("", account.name, token) if token else None
+            each: dict[str, Any] = {"account": account.name, "path": path, "hooks": [], "error": None}
+            each["address"] = hook_url(public, account.name, token) if token and public else None
+            try:
+                each["hooks"] = [to_json(hook) for hook in (await account.events.list_hooks()).items]
+            except GatewayError as error:
+                each["error"] = error.message
+            shown.append(each)
+    return shown
 
 
 # Doing something
@@ -371,6 +460,24 @@ async def _save(audio: Any, out: Path | None) -> None:
     click.echo(f"{count} bytes of {audio.media_type} in {out}", err=True)
 
 
+@main.command()
+@click.argument("account")
+@click.argument("dial_id")
+@sidecar_options
+@json_option("Answer on one line")
+@click.pass_obj
+def dial(config: Path, account: str, dial_id: str, url: str | None, key_env: str | None, as_json: bool) -> None:
+    """Print what is known of the click-to-call DIAL_ID on ACCOUNT; one that is unknown is looked for first."""
+    _run(_dial(_gateway(config, url, key_env), account, dial_id, pretty=not as_json))
+
+
+async def _dial(gateway: "Gateway", name: str, dial_id: str, *, pretty: bool) -> None:
+    from gateway_contracts import to_json
+
+    async with gateway:
+        _show(to_json(await _account(gateway, name).dial(dial_id)), pretty=pretty)
+
+
 class _Export(click.Command):
     """A command with an option for each filter of `list_records`, read off that operation when it is needed."""
 
@@ -439,6 +546,47 @@ async def _export(gateway: "Gateway", name: str, filters: Mapping[str, Any], out
             return await export(account, filters, out, progress)
 
 
+@main.command()
+@click.option(
+    "--after", type=click.IntRange(0), metavar="SEQ", help="Those after this one; 0: all. [default: new ones]"
+)
+@click.option("--account", "accounts", multiple=True, help="Of this account only; several times for several.")
+@click.option("--type", "types", multiple=True, help="Of this type only (call.ended, …); several times for several.")
+@click.option("--extension", help="Of this extension only.")
+@click.option("--number", help="Of this outside number only.")
+@click.option("--raw", is_flag=True, help="Add the vendor's own.")
+@sidecar_options
+@json_option("Answer as JSON")
+@click.pass_obj
+def events(
+    config: Path,
+    /,
+    after: int | None,
+    accounts: tuple[str, ...],
+    types: tuple[str, ...],
+    extension: str | None,
+    number: str | None,
+    raw: bool,
+    url: str | None,
+    key_env: str | None,
+    as_json: bool,
+) -> None:
+    """Print events as they happen, one JSON object a line, until Ctrl-C.
+
+    To go on later, give the seq of the last line as --after.
+    """
+    query = {"after": after, "accounts": accounts, "types": types, "extension": extension, "number": number}
+    _run(_events(_gateway(config, url, key_env, raw=raw), query, raw=raw))
+
+
+async def _events(gateway: "Gateway", query: Mapping[str, Any], *, raw: bool) -> None:
+    from .encoding import json_lines
+
+    async with gateway, contextlib.aclosing(gateway.follow_events(**query)) as found:
+        async for event in found:
+            click.echo(json_lines([event], raw=raw), nl=False)
+
+
 # Keys
 
 
@@ -490,6 +638,61 @@ def new_key(name: str, scopes: tuple[str, ...], accounts: tuple[str, ...], as_js
         click.echo(
             f"The key, which is not shown again (Authorization: Bearer KEY):\n\n{key}\n\nFor gateway.toml:\n\n{toml}"
         )
+
+
+# Plugins
+
+
+@main.group()
+def plugin() -> None:
+    """Write the plugin of a vendor, and test it."""
+
+
+@plugin.command("new")
+@click.argument("name")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    help="Write the package below this folder. [default: here]",
+)
+def new_plugin(name: str, into: Path) -> None:
+    """Write a package for the vendor NAME, with two interfaces that work and tests that pass."""
+    from .plugin_package import problem_of, write_package
+
+    problem = problem_of(name)
+    if problem:
+        raise click.BadParameter(problem, param_hint="NAME")
+    try:
+        folder = write_package(name, into)
+    except FileExistsError as error:
+        raise click.UsageError(f"{error.filename} is there already, and nothing was written") from None
+    click.echo(
+        f"{folder} is a whole plugin for a PBX that we made up. Next:\n\n"
+        f"  pip install --editable '{folder}[test]'\n  gateway plugin check {folder}\n\n"
+        "Its README.md says how to make it yours."
+    )
+
+
+@plugin.command("check")
+@click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
+@json_option("Answer as JSON")
+def check_plugin(path: Path, as_json: bool) -> None:
+    """Run the tests of the plugin's package at PATH [default: here], and show what it supports."""
+    from .plugin_package import check_package
+
+    checked = check_package(path)
+    if as_json:
+        _show({"passed": checked.passed, "failed": checked.failed, "vendors": checked.vendors})
+    for vendor, operations in {} if as_json else checked.vendors.items():
+        rows = [(name, each["support"], ", ".join(each["without"])) for name, each in operations.items()]
+        _table((vendor, "support", "without"), rows)
+    if not checked.passed:
+        if checked.failed:
+            click.echo(f"failed: {len(checked.failed)}, which pytest names above", err=True)
+        for vendor in checked.without_suite:
+            click.echo(f"untested: no class subclasses gateway_contracts.testing.Suite for {vendor}", err=True)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 # What commands share

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 from gateway_contracts import (
@@ -32,19 +33,27 @@ FAILOVER_CODES = (
 SCOPES = ("calls", "records", "events", "campaigns", "admin")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})|[0-9a-fA-F:.]{2,45}")
 _LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 _MAX_SECRET_FILE = 64 * 1024
 
 
 @attrs.frozen(kw_only=True)
 class AccountConfig:
-    """`[accounts.<name>]`. `settings` are the plugin's own and are checked against its settings class."""
+    """`[accounts.<name>]`. `settings` are the plugin's own and are checked against its settings class.
+
+    `hook_token` is the secret in the account's hook address. With a `hook_key`, every webhook must show that key too,
+    in one of the places `hook_key_in`: names of headers, "query" or "body" (there as `api_key` or `apikey`).
+    """
 
     vendor: str
     settings: dict[str, Any] = attrs.field(factory=dict, repr=False)
     timeouts: Timeouts = Timeouts()
     hook_token: Secret | None = None
+    hook_key: Secret | None = None
+    hook_key_in: tuple[str, ...] = ("authorization", "x-api-key", "api-key", "apikey", "query", "body")
     reconcile_seconds: int = 60
 
 
@@ -68,10 +77,11 @@ class KeyConfig:
 
 @attrs.frozen(kw_only=True)
 class ProxyConfig:
-    """`[proxy]`."""
+    """`[proxy]`. Webhooks go to public addresses over TLS, and beside to the `webhook_hosts`, names or addresses."""
 
     listen: str = "127.0.0.1:8080"
     public_url: str | None = None
+    webhook_hosts: tuple[str, ...] = ()
     keys: tuple[KeyConfig, ...] = ()
 
     @property
@@ -90,9 +100,9 @@ class ProxyConfig:
 
 @attrs.frozen(kw_only=True)
 class JournalConfig:
-    """`[journal]`."""
+    """`[journal]`. Without a `url` it is the file gateway.db beside gateway.toml."""
 
-    url: str | None = attrs.field(default=None, repr=False)  # may hold a password
+    url: Secret | None = None  # may hold a password
     retention_days: int = 90
 
 
@@ -196,6 +206,10 @@ def _problems_of(config: Config) -> Iterator[tuple[str, str]]:
         for field in attrs.fields(Timeouts):
             if getattr(account.timeouts, field.name) <= 0:
                 yield f"accounts.{name}.timeouts.{field.name}", "must be more than 0 seconds"
+        if account.hook_token is not None and not _TOKEN.fullmatch(account.hook_token.reveal()):
+            yield f"accounts.{name}.hook_token", "must be 16 to 200 letters, digits, - and _; left out, one is made"
+        if not account.hook_key_in:
+            yield f"accounts.{name}.hook_key_in", "must name at least one place"
         if account.reconcile_seconds < 0:
             yield f"accounts.{name}.reconcile_seconds", "must be 0 (off) or more seconds"
     for name, route in config.routes.items():
@@ -221,6 +235,16 @@ def _problems_of_route(path: str, name: str, route: RouteConfig, config: Config)
             yield f"{path}.failover_on[{index}]", f"{code!r} {what}; write one of {', '.join(FAILOVER_CODES)}"
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    named = parts.scheme in {"http", "https"} and parts.hostname and port != 0
+    return bool(named and not parts.query and not parts.fragment and not parts.username)
+
+
 def _problems_of_proxy(config: Config) -> Iterator[tuple[str, str]]:
     proxy = config.proxy
     known = {*config.accounts, *config.routes, "*"}
@@ -234,6 +258,11 @@ def _problems_of_proxy(config: Config) -> Iterator[tuple[str, str]]:
         for account in key.accounts:
             if account not in known:
                 yield f"{path}.accounts", f"there is no account {account!r}{nearest(account, known)}"
+    for index, host in enumerate(proxy.webhook_hosts):
+        if not _HOST.fullmatch(host):
+            yield f"proxy.webhook_hosts[{index}]", "must be a name or an address, such as crm.internal, without a port"
+    if proxy.public_url is not None and not _is_address(proxy.public_url):
+        yield "proxy.public_url", "must be an address such as https://gateway.example.vn"
     try:
         reachable = not proxy.loopback
     except ConfigError as error:

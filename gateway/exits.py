@@ -51,7 +51,7 @@ def report(error: Exception, *, as_json: bool) -> int | None:
         problem, code = {"code": "os_error", "detail": text}, ExitCode.FAILED
     else:
         return None
-    click.echo(dumps(problem).decode() if as_json else f"Error: {_printable(text)}", err=True)
+    click.echo(dumps(problem).decode() if as_json else f"Error: {printable(text)}", err=True)
     return code
 
 
@@ -77,6 +77,6 @@ def _problem_as_text(error: "GatewayError") -> str:
     return "\n".join(lines)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """*text* without what a vendor could use to steer a terminal."""
     return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)

@@ -29,7 +29,6 @@ from .registry import load_vendor, vendor_names
 STARS = "********"
 
 _PATIENCE_SECONDS = 5
-_WITHOUT_EFFECT = "is accepted and has no effect in this version"
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +55,7 @@ class AccountSummary:
 
 @attrs.frozen(kw_only=True)
 class Explanation:
-    """A whole configuration. `problems` are pairs of a path and what is wrong there; with any, nothing would start.
+    """A whole configuration. `problems` are pairs of a path and what is wrong there; with any, something does not work.
 
     `config` is None where the problems keep us from reading it as a whole.
     """
@@ -74,7 +73,9 @@ class Explanation:
             "problems": [{"path": path, "problem": text} for path, text in self.problems],
             "accounts": [attrs.asdict(account) for account in self.accounts],
             "routes": [{"name": name, **attrs.asdict(route)} for name, route in config.routes.items()],
-            "sidecar": {"listen": config.proxy.listen, "keys": keys} if self.config else None,
+            "sidecar": {"listen": config.proxy.listen, "webhook_hosts": config.proxy.webhook_hosts, "keys": keys}
+            if self.config
+            else None,
             "notes": self.notes,
         }
 
@@ -152,7 +153,7 @@ async def explain(path: Path) -> Explanation:
         except ConfigError as error:
             problems += [problem for problem in _problems_in(error) if problem not in problems]
         except PluginError as error:
-            problems.append((f"accounts.{name}.vendor", str(error).removeprefix(f"accounts.{name}: ")))
+            problems.append((f"accounts.{name}.vendor", _without_path(error, name)))
         else:
             accounts.append(
                 AccountSummary(
@@ -166,9 +167,16 @@ async def explain(path: Path) -> Explanation:
     if not problems:
         try:
             async with Gateway.from_file(path) as gateway:  # plugins connect without calling the vendor
-                accounts = [attrs.evolve(each, interfaces=_names(gateway[each.name].interfaces)) for each in accounts]
-        except (ConfigError, PluginError) as error:
-            problems.append(("accounts", str(error)))
+                problems += [
+                    (f"accounts.{each.name}.vendor", _without_path(each.broken, each.name))
+                    for each in gateway
+                    if each.broken and each.vendor
+                ]
+                accounts = [
+                    attrs.evolve(each, interfaces=_names(gateway[each.name].interfaces) or None) for each in accounts
+                ]
+        except ConfigError as error:
+            problems += _problems_in(error)
     return Explanation(problems=problems, accounts=accounts, config=config, notes=_notes(data))
 
 
@@ -177,6 +185,8 @@ def _sidecar_lines(proxy: ProxyConfig) -> Iterator[str]:
     yield f"  listens   {proxy.listen} ({'this machine only' if proxy.loopback else 'others can reach it'})"
     for key in proxy.keys:
         yield f"  key       {key.name}: scopes {', '.join(key.scopes)}; accounts {', '.join(key.accounts)}"
+    if proxy.webhook_hosts:
+        yield f"  webhooks  also to {', '.join(proxy.webhook_hosts)}, over http too"
     if not proxy.keys:
         yield "  keys      none: everybody on this machine may do everything"
 
@@ -226,6 +236,10 @@ def _value_of(kind: Any) -> Any:
     return {int: 1, float: 1.0, bool: False, str: "https://vendor.invalid"}.get(kind, "made-up")
 
 
+def _without_path(error: PluginError, account: str) -> str:
+    return str(error).removeprefix(f"accounts.{account}: ")
+
+
 def _read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
@@ -249,19 +263,14 @@ def _readable_accounts(data: dict[str, Any]) -> dict[str, AccountConfig]:
 
 
 def _notes(data: dict[str, Any]) -> list[str]:
-    accounts, proxy = (table if isinstance(table := data.get(name), dict) else {} for name in ("accounts", "proxy"))
+    accounts = table if isinstance(table := data.get("accounts"), dict) else {}
     notes = []
     if not accounts:
         notes.append("there is no account: add [accounts.<name>] with a vendor; `gateway vendors` shows which")
-    if "journal" in data:
-        notes.append(f"[journal] {_WITHOUT_EFFECT}")
-    if "public_url" in proxy:
-        notes.append(f"proxy.public_url {_WITHOUT_EFFECT}")
     notes += [
-        f"accounts.{name}.{setting} {_WITHOUT_EFFECT}"
+        f"accounts.{name}.reconcile_seconds is 0: events that the vendor loses are not found, and calls may stay open"
         for name, account in accounts.items()
-        for setting in ("hook_token", "reconcile_seconds")
-        if isinstance(account, dict) and setting in account
+        if isinstance(account, dict) and account.get("reconcile_seconds") == 0
     ]
     return notes
 

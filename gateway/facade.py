@@ -1,12 +1,13 @@
 """What applications hold: a gateway, its accounts, and the interfaces of each."""
 
+import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import attrs
 from gateway_contracts import (
@@ -15,24 +16,30 @@ from gateway_contracts import (
     Account,
     Agents,
     CallControl,
+    CallEvent,
     CallRecord,
     Campaigns,
     ClickToCall,
     ConfigError,
     Customers,
+    DialState,
     Direction,
     Events,
+    GatewayError,
     History,
     NotFound,
     Operation,
+    Origin,
     Outcome,
     Page,
     PluginError,
     Recording,
     Reports,
     Tenants,
+    Timeouts,
     Unsupported,
     Vendor,
+    VendorUnavailable,
     interface_name,
     interfaces_of,
     nearest,
@@ -41,8 +48,16 @@ from gateway_contracts import (
 
 from .binding import bind
 from .config import AccountConfig, Config, make_config, read_config, settings_from
-from .guard import CarryOut, Guard
-from .registry import load_vendor
+from .guard import CarryOut, Guard, log, place_of
+from .registry import NotInstalled, load_vendor
+
+if TYPE_CHECKING:
+    from .dialling import Dial
+    from .following import EventQuery
+    from .journal import Journal
+
+DEFAULT_JOURNAL = "sqlite:///gateway.db"
+CONNECT_SECONDS = 30.0  # connecting calls nobody, so this is for a plugin that hangs
 
 T = TypeVar("T")
 
@@ -63,7 +78,9 @@ class _Interface(Generic[T]):
 class AccountFacade:
     """One account, or a route over several, as an application uses it.
 
-    `vendor` is None for a route. An interface that the vendor has not raises `Unsupported` when it is asked for.
+    `vendor` is None for a route. An interface that the vendor has not raises `Unsupported` when it is asked for. An
+    account whose plugin is `broken` has no interface, and raises `VendorUnavailable`; a route tells of its broken
+    accounts, and works as long as another can take their place.
     """
 
     name: str
@@ -72,6 +89,8 @@ class AccountFacade:
     carry_out: CarryOut = attrs.field(repr=False)
     adapter: object | None = attrs.field(default=None, repr=False)
     routed: tuple[str, ...] = ()
+    find_dial: "Callable[[str], Awaitable[Dial]] | None" = attrs.field(default=None, repr=False)
+    broken: PluginError | None = attrs.field(default=None, repr=False)
 
     click_to_call = _Interface(ClickToCall)
     call_control = _Interface(CallControl)
@@ -123,6 +142,17 @@ class AccountFacade:
             for record in page.items:
                 yield record
 
+    async def dial(self, dial_id: str) -> "Dial":
+        """What is known of a dial, by the `dial_id` of a started call or of an error.
+
+        Raises: NotFound, Unsupported where no journal is kept, and what reading the journal raises.
+        """
+        if self.find_dial is None:
+            raise Unsupported(
+                "This gateway keeps no journal: set journal.url", origin=Origin.GATEWAY, account=self.name
+            )
+        return await self.find_dial(dial_id)
+
     async def pages(self, operation: Operation, arguments: Mapping[str, Any]) -> AsyncGenerator[Page[Any], None]:
         """Every page of a paged *operation*, from the cursor in *arguments* on. Raises: what the operation raises."""
         self.need(operation)
@@ -135,20 +165,78 @@ class AccountFacade:
             following["cursor"] = page.next
 
     def need(self, operation: Operation) -> None:
-        """Raises: Unsupported when no interface of this account has *operation*."""
+        """Raises: Unsupported when no interface of this account has *operation*; VendorUnavailable, see above."""
         if not any(operation.name in operations_of(interface) for interface in self.interfaces):
-            error = self.lacks(operation.interface)
-            error.operation = operation.name
-            raise error
+            raise self.lacks(operation.interface, operation.name)
 
-    def lacks(self, interface: str) -> Unsupported:
-        """The error for an *interface* that this account has not."""
+    @property
+    def state(self) -> str:
+        """`open`, or `broken` for an account that can do nothing because of its plugin."""
+        return "broken" if self.broken and not self.interfaces else "open"
+
+    def lacks(self, interface: str, operation: str | None = None) -> GatewayError:
+        """The error for an *interface* that this account has not; without *operation* it names all that there are."""
+        if self.broken:
+            return unusable(self.name, self.broken, operation)
         has = ", ".join(interface_name(each) for each in self.interfaces)
-        what = f"The vendor {self.vendor} has no" if self.vendor else "No account of this route has"
-        return Unsupported(f"{what} {interface}; it has {has}", account=self.name)
+        operations = (
+            [operation] if operation else [each.name for each in OPERATIONS.values() if each.interface == interface]
+        )
+        who = (
+            f"The vendor {self.vendor} has no"
+            if self.vendor
+            else f"No account of route {self.name} ({', '.join(self.routed)}) has"
+        )
+        return Unsupported(
+            f"{who} {interface} ({', '.join(operations)}); it has {has}", account=self.name, operation=operation
+        )
+
+
+def unusable(account: str, broken: PluginError, operation: str | None = None) -> VendorUnavailable:
+    """The error for whatever is asked of an account whose plugin is *broken*. Nothing was sent."""
+    rings = operation is not None and OPERATIONS[operation].rings
+    error = VendorUnavailable(
+        str(broken),
+        account=account,
+        operation=operation,
+        origin=Origin.GATEWAY,
+        dial_state=DialState.NOT_PLACED if rings else None,
+    )
+    error.__cause__ = broken
+    return error
+
+
+class LazyJournal:
+    """A gateway's journal, which is opened when it is needed first, and closed with the gateway."""
+
+    def __init__(self, url: str, beside: Path | None) -> None:
+        self._url = url
+        self._beside = beside
+        self._open: contextlib.AsyncExitStack | None = None
+        self._journal: Journal | None = None
+        self._opening = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def closing(self) -> AsyncIterator[None]:
+        """Close it when this context ends."""
+        async with contextlib.AsyncExitStack() as self._open:
+            yield
+        self._open = self._journal = None
+
+    async def get(self) -> "Journal":
+        """The open journal. Raises: ConfigError when it cannot be opened."""
+        if self._open is None:
+            raise RuntimeError("open the gateway first: async with Gateway.from_file(…) as gateway")
+        async with self._opening:
+            if self._journal is None:
+                from .journal import open_journal  # not before it is needed: it takes SQLAlchemy along
+
+                self._journal = await self._open.enter_async_context(open_journal(self._url, beside=self._beside))
+        return self._journal
 
 
 Opener = Callable[[], contextlib.AbstractAsyncContextManager[Mapping[str, AccountFacade]]]
+Follow = Callable[["EventQuery"], AsyncGenerator[CallEvent, None]]
 
 
 class Gateway:
@@ -159,20 +247,34 @@ class Gateway:
         call = await pbx.click_to_call.start_call(extension="101", number="0899098899")
     """
 
-    def __init__(self, opener: Opener, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        config: Config | None = None,
+        journal: LazyJournal | None = None,
+        follow: Follow | None = None,
+    ) -> None:
         self._opener = opener
+        self._follow = follow
+        self.journal = journal
         self._open: contextlib.AsyncExitStack | None = None
         self._accounts: Mapping[str, AccountFacade] = {}
         self.config = config
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """A gateway whose accounts live in this process. Raises: ConfigError, PluginError."""
+        """A gateway whose accounts live in this process; one whose plugin is broken stops no other.
+
+        Raises: ConfigError.
+        """
         return cls._local(read_config(path), Path(path).parent)
 
     @classmethod
     def from_config(cls, data: Mapping[str, Any]) -> Self:
-        """As `from_file`, from what such a file holds. Raises: ConfigError, PluginError."""
+        """As `from_file`, from what such a file holds; it keeps a journal only where *data* names one.
+
+        Raises: ConfigError.
+        """
         return cls._local(make_config(data), None)
 
     @classmethod
@@ -181,14 +283,18 @@ class Gateway:
 
         Opening it asks the sidecar what its accounts can do. Raises: Unauthenticated, VendorUnavailable, …
         """
-        from .remote import open_remote  # not before it is needed: it takes aiohttp along
+        from .remote import follow_remote, open_remote  # not before it is needed: it takes aiohttp along
 
-        return cls(functools.partial(open_remote, url, key, raw))
+        return cls(
+            functools.partial(open_remote, url, key, raw), follow=functools.partial(follow_remote, url, key, raw)
+        )
 
     @classmethod
     def _local(cls, config: Config, beside: Path | None) -> Self:
-        plans = [make_plan(name, account, beside) for name, account in config.accounts.items()]
-        return cls(functools.partial(_open_local, plans, config), config)
+        plans = {name: _plan_or_fault(name, account, beside) for name, account in config.accounts.items()}
+        url = config.journal.url.reveal() if config.journal.url else DEFAULT_JOURNAL if beside else None
+        journal = LazyJournal(url, beside) if url else None
+        return cls(functools.partial(_open_local, plans, config, journal), config, journal)
 
     async def __aenter__(self) -> Self:
         if self._open is not None:
@@ -205,6 +311,41 @@ class Gateway:
         self._accounts = {}
         if stack is not None:
             await stack.aclose()
+
+    async def follow_events(
+        self,
+        *,
+        after: int | None = None,
+        accounts: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        extension: str | None = None,
+        number: str | None = None,
+    ) -> AsyncGenerator[CallEvent, None]:
+        """Every event in the order in which it became known, for ever, whichever process received it.
+
+        It begins after the event whose `seq` is *after*: each event comes once, also over lost connections. 0 begins at
+        the oldest that is kept, None at what is new when the first event is asked for. *types* are those of
+        `EventType`; *number* is an outside number, however its country is written.
+
+        Raises: EventsLost when what comes after *after* has been removed; follow on from its `after`. NotFound,
+        InvalidRequest for accounts and types that are none; Unsupported where no journal is kept, JournalError; from a
+        sidecar also Unauthenticated and Forbidden. A sidecar that cannot be reached is asked again until it can.
+        """
+        from .following import as_wanted, check_filter, follow_log, query_of
+
+        if self._open is None:
+            raise RuntimeError("open the gateway first: async with Gateway.from_file(…) as gateway")
+        query = query_of(after, accounts, types, extension, number)
+        if self._follow is not None:
+            events = self._follow(query)
+        elif self.journal is not None:
+            check_filter(self, query)
+            events = follow_log((await self.journal.get()).log, as_wanted(query, None), after)
+        else:
+            raise Unsupported("This gateway keeps no journal: set journal.url", origin=Origin.GATEWAY)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                yield event
 
     def __getitem__(self, name: str) -> AccountFacade:
         """The account or route called *name*. Raises: NotFound."""
@@ -235,41 +376,141 @@ def make_plan(name: str, config: AccountConfig, beside: Path | None) -> Plan:
     """Everything about an account that can be known without calling anybody. Raises: ConfigError, PluginError."""
     try:
         vendor = load_vendor(config.vendor)
+    except NotInstalled as error:
+        raise ConfigError(f"accounts.{name}.vendor", str(error)) from None
     except PluginError as error:
         raise PluginError(f"accounts.{name}: {error}") from error.__cause__
     settings = settings_from(config.settings, vendor.settings, f"accounts.{name}.settings", beside=beside)
     return Plan(account=Account(name=name, timeouts=config.timeouts), vendor=vendor, settings=settings)
 
 
+def _plan_or_fault(name: str, config: AccountConfig, beside: Path | None) -> Plan | PluginError:
+    try:
+        return make_plan(name, config, beside)
+    except PluginError as error:
+        return error
+
+
 @contextlib.asynccontextmanager
-async def _open_local(plans: list[Plan], config: Config) -> AsyncIterator[Mapping[str, AccountFacade]]:
-    from .routing import make_route
+async def _open_local(
+    plans: Mapping[str, Plan | PluginError], config: Config, journal: LazyJournal | None
+) -> AsyncIterator[Mapping[str, AccountFacade]]:
+    from .dialling import Dialling
+    from .resolving import Resolver
 
     async with contextlib.AsyncExitStack() as stack:
+        if journal is not None:
+            await stack.enter_async_context(journal.closing())
+        urls = await _hook_urls(config, journal)
         accounts: dict[str, AccountFacade] = {}
-        for plan in plans:
-            name, vendor = plan.account.name, plan.vendor.name
+        for name, plan in plans.items():
             try:
-                adapter = await stack.enter_async_context(plan.vendor.connect(plan.account, plan.settings))
-            except (ConfigError, PluginError):
-                raise
-            except Exception as error:
-                raise PluginError(
-                    f"accounts.{name}: the plugin of {vendor} failed to connect: {type(error).__name__}"
-                ) from error
-            interfaces = interfaces_of(type(adapter))
-            if not interfaces:
-                raise PluginError(f"accounts.{name}: the adapter of {vendor} inherits none of {_names(INTERFACES)}")
-            accounts[name] = AccountFacade(
-                name=name,
-                vendor=vendor,
-                interfaces=interfaces,
-                carry_out=Guard(adapter, name, vendor, plan.account.timeouts),
-                adapter=adapter,
+                if isinstance(plan, PluginError):
+                    raise plan
+                accounts[name] = await stack.enter_async_context(_connected(plan, urls.get(name)))
+            except PluginError as error:
+                vendor = config.accounts[name].vendor
+                cause = place_of(error.__cause__) if error.__cause__ else {}
+                log.error("account.broken", account=name, vendor=vendor, reason=str(error), **cause)
+                accounts[name] = AccountFacade(
+                    name=name, vendor=vendor, interfaces=(), carry_out=_Unusable(name, error), broken=error
+                )
+        if journal is None:
+            yield accounts | _routes(config, accounts)
+            return
+        dialling = Dialling(journal)
+        dialling.look = Resolver(journal, accounts, timeouts_of(config)).look
+        await stack.enter_async_context(dialling.closing())
+        tried = {
+            name: attrs.evolve(each, carry_out=dialling.tried(name, each.carry_out)) for name, each in accounts.items()
+        }
+        yield {
+            name: attrs.evolve(
+                each,
+                carry_out=dialling.over(name, (each.routed or (name,))[0], each.carry_out),
+                find_dial=functools.partial(dialling.find, name),
             )
-        for name, route in config.routes.items():
-            accounts[name] = make_route(name, route, [accounts[account] for account in route.accounts])
-        yield accounts
+            for name, each in (accounts | _routes(config, tried)).items()
+        }
+
+
+def _routes(config: Config, accounts: Mapping[str, AccountFacade]) -> dict[str, AccountFacade]:
+    from .routing import make_route
+
+    return {
+        name: make_route(name, route, [accounts[account] for account in route.accounts])
+        for name, route in config.routes.items()
+    }
+
+
+def timeouts_of(config: Config) -> dict[str, Timeouts]:
+    """How long each account waits for its vendor."""
+    return {name: account.timeouts for name, account in config.accounts.items()}
+
+
+@contextlib.asynccontextmanager
+async def _connected(plan: Plan, address: str | None) -> AsyncIterator[AccountFacade]:
+    """The account of *plan*, whose vendor reaches us at *address*, if it can. Raises: ConfigError, PluginError."""
+    name, vendor = plan.account.name, plan.vendor.name
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                account = attrs.evolve(plan.account, hook_url=address)
+                adapter = await stack.enter_async_context(plan.vendor.connect(account, plan.settings))
+        except (ConfigError, PluginError):
+            raise
+        except Exception as error:
+            # Not the error's text, which may hold a setting; the log says where it came from.
+            what = f"failed to connect: {type(error).__name__}; mend or reinstall it"
+            raise PluginError(f"accounts.{name}: the plugin of {vendor} {what}") from error
+        interfaces = interfaces_of(type(adapter))
+        if not interfaces:
+            raise PluginError(f"accounts.{name}: the adapter of {vendor} inherits none of {_names(INTERFACES)}")
+        yield AccountFacade(
+            name=name,
+            vendor=vendor,
+            interfaces=interfaces,
+            carry_out=Guard(adapter, name, vendor, plan.account.timeouts),
+            adapter=adapter,
+        )
+
+
+@attrs.frozen
+class _Unusable:
+    """Carries nothing out: the plugin of the account is broken."""
+
+    account: str
+    broken: PluginError
+
+    async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        raise unusable(self.account, self.broken, operation.name)
+
+
+async def _hook_urls(config: Config, journal: LazyJournal | None) -> dict[str, str]:
+    """Where the vendors reach each account's hooks, if they can."""
+    public = config.proxy.public_url
+    if public is None:
+        return {}
+    return {name: hook_url(public, name, token) for name, token in (await hook_tokens(config, journal)).items()}
+
+
+async def hook_tokens(config: Config, journal: LazyJournal | None) -> dict[str, str]:
+    """The secret in each account's hook address: the configured one, or that of the journal, which makes one.
+
+    An account without either has none. Raises: ConfigError, JournalError.
+    """
+    tokens = {name: each.hook_token.reveal() for name, each in config.accounts.items() if each.hook_token}
+    others = [name for name in config.accounts if name not in tokens]
+    if others and journal is not None:
+        tokens |= await (await journal.get()).hook_tokens(others)
+    return tokens
+
+
+def hook_url(public_url: str, account: str, token: str) -> str:
+    """Where a vendor sends the webhooks of *account*: letters, digits, `-`, `_` and `/` behind the host, as vendors
+    refuse addresses with anything else.
+    """
+    return f"{public_url.rstrip('/')}/hooks/{account}/{token}"
 
 
 def _names(interfaces: tuple[type, ...]) -> str:

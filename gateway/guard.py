@@ -3,6 +3,8 @@ and nothing but `GatewayError` coming back.
 """
 
 import asyncio
+import functools
+import inspect
 import logging
 import time
 import traceback
@@ -30,6 +32,7 @@ from gateway_contracts import (
 
 MAX_LIMIT = 10_000
 MAX_TEXT = 8_000  # a cursor is the longest
+MAX_KEY = 200  # characters of an idempotency key
 # Vendors know no calls before, and arithmetic with zones has room on both sides.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 _RANGES = (("since", "until"), ("ended_since", "ended_until"))
@@ -106,8 +109,8 @@ def _problems(name: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _problems(f"{name}[{index}]", item)
     elif isinstance(value, str) and not value.strip():
         yield name, "must not be blank"
-    elif isinstance(value, str) and len(value) > MAX_TEXT:
-        yield name, f"must be at most {MAX_TEXT} characters"
+    elif isinstance(value, str) and len(value) > (most := MAX_KEY if name == "idempotency_key" else MAX_TEXT):
+        yield name, f"must be at most {most} characters"
     elif isinstance(value, str) and any(character < " " or character == "\x7f" for character in value):
         yield name, "must not hold control characters"
     elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
@@ -148,6 +151,7 @@ class Guard:
             checked = check_arguments(operation, arguments)
             _refuse_key(checked)
             method = getattr(self._adapter, operation.name)
+            _refuse_what_is_new(method, checked, self._vendor)
             async with asyncio.timeout(self._deadline(operation, checked)):
                 answer = await method(**checked)
             _check_answer(operation, answer)
@@ -203,13 +207,31 @@ class Guard:
 
 
 def _refuse_key(arguments: Mapping[str, Any]) -> None:
-    # A key that is accepted and then forgotten by a restart is worse than none: it would dial twice with a promise.
+    # Where there is a journal it keeps the key, and none comes as far as here. A key that is accepted and then
+    # forgotten by a restart is worse than none: it would dial twice with a promise.
     if arguments.get("idempotency_key") is not None:
         raise Unsupported(
-            "Idempotency keys need a journal, which this version does not keep: leave idempotency_key out, and look at "
-            "the live calls and records before dialling again after outcome_unknown",
+            "Idempotency keys need a journal: set journal.url, or leave idempotency_key out and look at the live calls "
+            "and records before dialling again after outcome_unknown",
             origin=Origin.GATEWAY,
         )
+
+
+def _refuse_what_is_new(method: Any, arguments: Mapping[str, Any], vendor: str) -> None:
+    # A plugin that was written before an argument existed has nothing to say it with.
+    taken = _taken(getattr(method, "__func__", method))
+    for name in arguments:
+        if taken is not None and name not in taken:
+            raise Unsupported(f"The {vendor} plugin is older than {name}: leave it out, or install a newer plugin")
+
+
+@functools.lru_cache(maxsize=1024)
+def _taken(function: Any) -> frozenset[str] | None:
+    """The names of the arguments that *function* takes; None when it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return frozenset(parameter.name for parameter in parameters)
 
 
 def _check_answer(operation: Operation, answer: Any) -> None:

@@ -25,6 +25,11 @@ class Caller:
         """Whether *account* is one of this caller's."""
         return self.accounts is None or account in self.accounts
 
+    def need(self, scope: str) -> None:
+        """Raises: Forbidden when this caller lacks *scope*."""
+        if scope not in self.scopes:
+            raise Forbidden(f"The key {self.name!r} lacks the scope {scope!r}")
+
     def check(self, account: str, scope: str) -> None:
         """Raises: Forbidden when this caller may not do on *account* what needs *scope*."""
         if not self.may_use(account):
@@ -66,6 +71,12 @@ class Keyring:
 
     def __bool__(self) -> bool:
         return bool(self._keys)
+
+    def named(self, name: str) -> Caller | None:
+        """What the key called *name* may do now, if there is one."""
+        if not self._keys:
+            return LOCAL if name == LOCAL.name else None
+        return next((caller for _, caller in self._keys if caller.name == name), None)
 
     def caller(self, authorization: str | None) -> Caller:
         """Who bears the key in an `Authorization` header. Raises: Unauthenticated."""

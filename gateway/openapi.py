@@ -14,6 +14,7 @@ from gateway_contracts import (
     ERRORS,
     INTERFACES,
     OPERATIONS,
+    ClickToCall,
     Location,
     Operation,
     Page,
@@ -21,6 +22,12 @@ from gateway_contracts import (
     Secret,
     interface_name,
 )
+
+from .dialling import Dial
+from .following import EventPage, EventQuery
+from .hearing import Hearing
+from .subscriptions import ROUTES, Route
+from .timeline import Timeline
 
 _SIMPLE: Mapping[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -33,6 +40,8 @@ _SIMPLE: Mapping[Any, dict[str, Any]] = {
     Any: {},
 }
 
+_BODIES = {route.body for route in ROUTES}
+
 
 def make_openapi(*, secured: bool = True) -> dict[str, Any]:
     """The whole document. *secured* says that a key is asked for."""
@@ -41,7 +50,12 @@ def make_openapi(*, secured: bool = True) -> dict[str, Any]:
     for operation in OPERATIONS.values():
         path = paths.setdefault("/v1/accounts/{account}" + operation.path, {})
         path[operation.verb.lower()] = _operation(operation, schemas)
-    paths["/v1/accounts"] = {"get": _accounts()}
+    paths["/v1/accounts"] = {"get": _accounts(schemas)}
+    paths["/v1/accounts/{account}/dials/{dial_id}"] = {"get": _dial(schemas)}
+    paths["/v1/conversations/{conversation_id}"] = {"get": _conversation(schemas)}
+    paths["/v1/events"] = {"get": _events(schemas)}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.verb.lower()] = _subscriptions(route, schemas)
     for name, summary in (("livez", "The process answers."), ("readyz", "The sidecar's own parts work.")):
         paths[f"/{name}"] = {"get": _probe(name, summary)}
     schemas.found["Problem"] = _problem()
@@ -77,6 +91,8 @@ def _tags() -> list[dict[str, str]]:
     for interface in INTERFACES:
         described, _, _ = (interface.__doc__ or "").partition("\n")
         tags.append({"name": interface_name(interface), "description": described})
+    tags.append({"name": "events out", "description": "What happened to calls: read by applications, or sent to them."})
+    tags.append({"name": "conversations", "description": "What belongs together."})
     return [*tags, {"name": "probes", "description": "For whatever runs the sidecar."}]
 
 
@@ -94,6 +110,8 @@ class _Schemas:
             return {"anyOf": [self.of(part) for part in parts]}
         if origin is Page:
             return self._page(parts[0])
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            return {"type": "object", "additionalProperties": self.of(parts[1])}
         if isinstance(origin, type) and issubclass(origin, Sequence):
             return {"type": "array", "items": self.of(parts[0])}
         if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -119,8 +137,11 @@ class _Schemas:
             "type": "object",
             "description": _text(kind),
             "properties": properties,
-            "required": list(properties),
+            "required": [name for name in properties if not hasattr(fields[name].default, "factory")],
         }
+        if kind in _BODIES:
+            schema["required"] = [name for name in properties if fields[name].default is attrs.NOTHING]
+            schema["additionalProperties"] = False
         if "raw" in fields:
             properties["raw"] = {"description": "The vendor's own answer; only with `?raw=1`."}
         return schema
@@ -175,6 +196,13 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         "x-scope": operation.scope,
         "x-rings": operation.rings,
     }
+    if any(parameter.name == "idempotency_key" for parameter in operation.parameters):
+        described["responses"][str(operation.status)]["headers"] = {
+            "Idempotency-Replayed": {
+                "description": "`true` when the key's first answer is given again; also with a problem.",
+                "schema": {"type": "string", "enum": ["true"]},
+            }
+        }
     if operation.binary:
         described["responses"]["206"] = _answer(operation, schemas)
     if operation.verb in {"POST", "PUT", "PATCH"}:
@@ -218,7 +246,7 @@ def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     return {"description": _text(typing.get_origin(operation.returns) or operation.returns), "content": content}
 
 
-def _accounts() -> dict[str, Any]:
+def _accounts(schemas: _Schemas) -> dict[str, Any]:
     text = {"type": "string"}
     texts = {"type": "array", "items": text}
     item = {
@@ -227,11 +255,13 @@ def _accounts() -> dict[str, Any]:
             "name": text,
             "vendor": {"type": ["string", "null"], "description": "Null for a route."},
             "accounts": {**texts, "description": "The accounts of a route, in the order in which they are tried."},
-            "state": text,
+            "state": {**text, "enum": ["open", "broken"]},
+            "reason": {"type": ["string", "null"], "description": "What is broken, and what to do."},
             "interfaces": texts,
             "operations": texts,
+            "events": schemas.of(Hearing),
         },
-        "required": ["name", "vendor", "accounts", "state", "interfaces", "operations"],
+        "required": ["name", "vendor", "accounts", "state", "reason", "interfaces", "operations", "events"],
     }
     schema = {"type": "object", "properties": {"items": {"type": "array", "items": item}}, "required": ["items"]}
     return {
@@ -242,6 +272,123 @@ def _accounts() -> dict[str, Any]:
             "200": {"description": "The accounts.", "content": {"application/json": {"schema": schema}}},
             "default": _PROBLEM,
         },
+    }
+
+
+def _conversation(schemas: _Schemas) -> dict[str, Any]:
+    query = {"in": "query", "required": False}
+    return {
+        "operationId": "get_conversation",
+        "tags": ["conversations"],
+        "summary": "Get one conversation: its state, its parts with the evidence for each, and its events.",
+        "description": "By its own id, or with `account` by the id of one of its calls, records or dials.\n\n"
+        "Needs the scope `events`.",
+        "parameters": [
+            {"name": "conversation_id", "in": "path", "required": True, "schema": {"type": "string"}},
+            {"name": "account", **query, "schema": {"type": "string"}, "description": "Whose id it is."},
+            {"name": "raw", **query, "schema": {"type": "boolean"}, "description": "Add the vendor's own answers."},
+        ],
+        "responses": {
+            "200": {
+                "description": _text(Timeline),
+                "content": {"application/json": {"schema": schemas.of(Timeline)}},
+            },
+            "default": _PROBLEM,
+        },
+        "x-scope": "events",
+    }
+
+
+def _events(schemas: _Schemas) -> dict[str, Any]:
+    last = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "integer"},
+        "description": "For a stream: as `after`, and stronger.",
+    }
+    stream = {
+        "schema": {
+            "type": "string",
+            "description": "Server-sent events: `id` is the event's `seq`, `event` its type, `data` a CallEvent. An "
+            "event `resync` says that events were removed before they were read: `data` has `after` and `oldest`.",
+        }
+    }
+    return {
+        "operationId": "list_events",
+        "tags": ["events out"],
+        "summary": "Read events in the order in which they became known, page by page or as a stream.",
+        "description": f"{_text(EventQuery)}\n\nNeeds the scope `events`.",
+        "parameters": [*_in_query(EventQuery, schemas), last],
+        "responses": {
+            "200": {
+                "description": _text(EventPage),
+                "content": {"application/json": {"schema": schemas.of(EventPage)}, "text/event-stream": stream},
+            },
+            "default": _PROBLEM,
+        },
+        "x-scope": "events",
+    }
+
+
+def _subscriptions(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+    if route.query is not None:
+        parameters += _in_query(route.query, schemas)
+    answer: dict[str, Any] = {"description": "Done."}
+    if route.returns is not None:
+        kind = typing.get_origin(route.returns) or route.returns
+        answer = {
+            "description": _text(kind),
+            "content": {"application/json": {"schema": schemas.of(route.returns)}},
+        }
+    described: dict[str, Any] = {
+        "operationId": route.name,
+        "tags": ["events out"],
+        "summary": route.summary,
+        "description": "Needs the scope `events`.",
+        "parameters": parameters,
+        "responses": {str(route.status): answer, "default": _PROBLEM},
+        "x-scope": "events",
+    }
+    if route.body is not None:
+        schema = schemas.of(route.body)
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return described
+
+
+def _in_query(kind: type[Any], schemas: _Schemas) -> list[dict[str, Any]]:
+    """The attributes of *kind* as parameters of a query."""
+    hints = typing.get_type_hints(kind)
+    found = []
+    for field in attrs.fields(kind):
+        parts = [part for part in typing.get_args(hints[field.name]) if part is not types.NoneType]
+        union = typing.get_origin(hints[field.name]) in (typing.Union, types.UnionType)
+        schema = schemas.of(parts[0] if union else hints[field.name])
+        if isinstance(field.default, bool | int):
+            schema["default"] = field.default
+        found.append({"name": field.name, "in": "query", "required": False, "schema": schema})
+    return found
+
+
+def _dial(schemas: _Schemas) -> dict[str, Any]:
+    return {
+        "operationId": "get_dial",
+        "tags": [interface_name(ClickToCall)],
+        "summary": "Get what is known of a dial, by the `dial_id` of a started call or of a problem.",
+        "description": "A key sees its own dials, unless it has the scope `admin`. Needs the scope `calls`.",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in ("account", "dial_id")
+        ],
+        "responses": {
+            "200": {"description": _text(Dial), "content": {"application/json": {"schema": schemas.of(Dial)}}},
+            "default": _PROBLEM,
+        },
+        "x-scope": ClickToCall.scope,
     }
 
 
@@ -274,6 +421,7 @@ def _problem() -> dict[str, Any]:
             "operation": text,
             "vendor_code": text,
             "dial_state": {**text, "enum": ["not_placed", "placed", "unknown"]},
+            "dial_id": {**text, "description": "The dial that can be asked about, where a journal is kept."},
             "retry_after": {"type": "number", "description": "Seconds."},
             "fields": {
                 "type": "object",

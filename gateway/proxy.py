@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import functools
 import importlib.util
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
@@ -15,6 +16,7 @@ from gateway_contracts import (
     MAX_PROBLEMS,
     OPERATIONS,
     Audio,
+    ClickToCall,
     ConfigError,
     DialState,
     Forbidden,
@@ -25,8 +27,10 @@ from gateway_contracts import (
     MethodNotAllowed,
     NotFound,
     Operation,
+    Origin,
     Page,
     PayloadTooLarge,
+    Unsupported,
     UnsupportedMediaType,
     dumps,
     from_text,
@@ -39,18 +43,32 @@ from gateway_contracts import (
 from gateway_contracts.audio import is_range
 from multidict import MultiMapping
 
+from .dialling import ASKING, Asking
 from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, json_lines
-from .facade import AccountFacade, Gateway
+from .facade import AccountFacade, Gateway, hook_tokens, timeouts_of
 from .guard import log, place_of
-from .keys import Keyring
+from .hearing import Hearing
+from .keys import Caller, Keyring
 from .openapi import make_openapi
+from .queries import read_body, read_query
+from .resolving import Resolver
+from .subscriptions import ROUTES as SUBSCRIPTION_ROUTES
+from .subscriptions import Route
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30
 _LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+if TYPE_CHECKING:
+    from .background import Background
+    from .hooks import Receiver
+    from .journal import Journal
+    from .readers import Readers
+    from .subscribers import Subscribers
+
 _ID = web.RequestKey("id", str)
+_ASKING = web.RequestKey("asking", Asking)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -64,9 +82,17 @@ def make_app(gateway: Gateway) -> web.Application:
         raise ConfigError("", "a sidecar needs accounts of its own: open its gateway from a file, not from a sidecar")
     sidecar = Sidecar(gateway, Keyring(gateway.config.proxy.keys))
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[sidecar.outermost])
+    app.cleanup_ctx.extend([sidecar.journalling, sidecar.delivering, sidecar.resolving])
+    app.on_shutdown.append(sidecar.end_readers)
     for operation in OPERATIONS.values():
         app.router.add_route(operation.verb, "/v1/accounts/{account}" + operation.path, sidecar.handler(operation))
+    for route in SUBSCRIPTION_ROUTES:
+        app.router.add_route(route.verb, route.path, sidecar.subscription_handler(route))
+    app.router.add_route("GET", "/v1/accounts/{account}/dials/{dial_id}", sidecar.dial)
+    app.router.add_route("POST", "/hooks/{account}/{token}", sidecar.hook)
     app.router.add_route("GET", "/v1/accounts", sidecar.list_accounts)
+    app.router.add_route("GET", "/v1/events", sidecar.events)
+    app.router.add_route("GET", "/v1/conversations/{conversation_id}", sidecar.get_conversation)
     app.router.add_route("GET", "/livez", sidecar.livez)
     app.router.add_route("GET", "/readyz", sidecar.readyz)
     app.router.add_route("GET", "/openapi.json", sidecar.openapi)
@@ -83,6 +109,66 @@ class Sidecar:
         self._keyring = keyring
         self._openapi = dumps(make_openapi(secured=bool(keyring)))
         self._ringing: set[object] = set()
+        self._journal: Journal | None = None
+        self._receiver: Receiver | None = None
+        self._readers: Readers | None = None
+        self._subscribers: Subscribers | None = None
+        self._background: Background | None = None
+
+    async def journalling(self, app: web.Application) -> AsyncIterator[None]:
+        """Open the journal, where there is one, before the first request, and begin what goes on in the background."""
+        gateway = self._gateway
+        if gateway.journal is None or gateway.config is None:
+            yield
+            return
+        from .background import Background  # not before there is a journal: they take SQLAlchemy along
+        from .hooks import Receiver
+        from .readers import Readers
+
+        self._journal = await gateway.journal.get()
+        tokens = await hook_tokens(gateway.config, gateway.journal)
+        accounts = {each.name: each for each in gateway}
+        self._receiver = Receiver(accounts, gateway.config.accounts, tokens, self._journal)
+        self._readers = Readers(gateway, self._journal.log)
+        self._background = Background(tuple(gateway), gateway.config, self._journal, tokens)
+        async with self._background.running():
+            yield
+
+    async def delivering(self, app: web.Application) -> AsyncIterator[None]:
+        """Deliver events to subscriptions, where there is a journal."""
+        if self._journal is None or self._gateway.config is None:
+            yield
+            return
+        from .deliverer import Deliverer
+        from .subscribers import Subscribers
+        from .targets import Targets
+
+        targets = Targets(self._gateway.config.proxy.webhook_hosts)
+        deliverer = Deliverer(self._journal, self._keyring, targets)
+        self._subscribers = Subscribers(
+            self._gateway, self._keyring, self._journal, targets.allowed, deliverer.clock, deliverer.wake
+        )
+        async with deliverer.running():
+            yield
+
+    async def end_readers(self, app: web.Application) -> None:
+        """Nobody waits for events any more."""
+        if self._readers is not None:
+            await self._readers.close()
+
+    async def resolving(self, app: web.Application) -> AsyncIterator[None]:
+        """Find out about unknown dials as long as requests are served."""
+        gateway = self._gateway
+        if gateway.journal is None or gateway.config is None:
+            yield
+            return
+        accounts = {each.name: each for each in gateway if each.vendor is not None}
+        running = asyncio.create_task(Resolver(gateway.journal, accounts, timeouts_of(gateway.config)).run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
 
     # Around every request
 
@@ -107,6 +193,8 @@ class Sidecar:
                 log.error("request.failed", path=resource.canonical if resource else None, **place_of(error))
                 response = _problem(GatewayError("The gateway failed; its log says where"), request_id)
             if not response.prepared:
+                if (asking := request.get(_ASKING)) is not None and asking.replayed:
+                    response.headers["Idempotency-Replayed"] = "true"
                 response.headers["X-Request-Id"] = request_id
                 response.headers["X-Content-Type-Options"] = "nosniff"
                 response.headers.setdefault("Cache-Control", "no-store")
@@ -146,7 +234,8 @@ class Sidecar:
                 raise
             if kind is not None:
                 return await _stream(request, account, operation, arguments, kind, raw)
-            answer = await account.carry_out(operation, arguments)
+            with _asking(request, caller):
+                answer = await account.carry_out(operation, arguments)
             if isinstance(answer, Audio):
                 return await _play(request, answer)
             if answer is None:
@@ -160,10 +249,86 @@ class Sidecar:
     # Beside the operations
 
     async def list_accounts(self, request: web.Request) -> web.Response:
-        """What each account of the caller's can do."""
+        """What each account of the caller's can do, and how its events come in."""
         caller = self._keyring.caller(request.headers.get("Authorization"))
         _no_query(request)
-        return _json({"items": [_describe(each) for each in self._gateway if caller.may_use(each.name)]})
+        hearing = await self._background.hearing() if self._background else {}
+        found = [
+            {**_describe(each), "events": to_json(hearing.get(each.name, Hearing()))}
+            for each in self._gateway
+            if caller.may_use(each.name)
+        ]
+        return _json({"items": found})
+
+    async def get_conversation(self, request: web.Request) -> web.Response:
+        """Everything about one conversation."""
+        caller = self._keyring.caller(request.headers.get("Authorization"))
+        fields = {name: "is not known here" for name in request.query if name not in {"account", "raw"}}
+        raw = _flag(request.query, "raw", fields)
+        if fields:
+            raise InvalidRequest("; ".join(f"{name} {text}" for name, text in fields.items()), fields=fields)
+        wanted, account = request.match_info["conversation_id"], request.query.get("account")
+        if account is not None:
+            caller.check(account, "events")
+        elif "events" not in caller.scopes:
+            raise Forbidden(f"The key {caller.name!r} lacks the scope 'events'")
+        if self._journal is None:
+            raise _no_journal()
+        from .journal.timelines import read_timeline
+
+        found = await self._journal.store.read(functools.partial(read_timeline, wanted=wanted, account=account))
+        if found is None or not caller.may_use(found.account):
+            raise NotFound(
+                "There is no such conversation; with ?account=… the id of a call, record or dial finds it too",
+                account=account,
+            )
+        return _json(_plain(found, raw=raw))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Events out of the journal, as a page or a stream."""
+        caller = self._keyring.caller(request.headers.get("Authorization"))
+        caller.need("events")
+        if self._readers is None:
+            raise _no_journal()
+        headers = {"X-Request-Id": request[_ID], "X-Content-Type-Options": "nosniff"}
+        return await self._readers.answer(request, caller, headers)
+
+    def subscription_handler(self, route: Route) -> Handler:
+        """What answers requests for *route*."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            caller = self._keyring.caller(request.headers.get("Authorization"))
+            caller.need("events")
+            if self._subscribers is None:
+                raise _no_journal()
+            given: dict[str, Any] = dict(request.match_info)
+            if route.query is None:
+                _no_query(request)
+            else:
+                given["query"] = read_query(request.query, route.query)
+            if route.body is not None:
+                given["body"] = read_body(await _body(request, needed=True), route.body)
+            elif (request.can_read_body or request.method == "POST") and await _body(request, needed=False):
+                raise InvalidRequest("No body is taken here", fields={"body": "must be left out"})
+            answer = await getattr(self._subscribers, route.name)(caller, **given)
+            return web.Response(status=route.status) if answer is None else _json(to_json(answer), route.status)
+
+        return handle
+
+    async def dial(self, request: web.Request) -> web.Response:
+        """What is known of a dial of the caller's."""
+        name = request.match_info["account"]
+        caller = self._keyring.caller(request.headers.get("Authorization"))
+        caller.check(name, ClickToCall.scope)
+        _no_query(request)
+        with _asking(request, caller):
+            return _json(to_json(await self._gateway[name].dial(request.match_info["dial_id"])))
+
+    async def hook(self, request: web.Request) -> web.Response:
+        """A vendor's webhook."""
+        if self._receiver is None:
+            raise _no_journal()
+        return await self._receiver.receive(request)
 
     async def livez(self, request: web.Request) -> web.Response:
         """The process answers."""
@@ -171,6 +336,8 @@ class Sidecar:
 
     async def readyz(self, request: web.Request) -> web.Response:
         """Our own parts work; vendors are not asked."""
+        if self._journal is not None and self._journal.store.trouble:
+            await self._journal.store.probe()
         return _json({"status": "ok"})
 
     async def openapi(self, request: web.Request) -> web.Response:
@@ -193,12 +360,28 @@ class Sidecar:
         return web.FileResponse(_viewer() / name, headers={"Cache-Control": "max-age=86400"})
 
 
+@contextlib.contextmanager
+def _asking(request: web.Request, caller: Caller) -> Iterator[None]:
+    """What is asked in this context is asked for *caller*."""
+    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes)
+    token = ASKING.set(asking)
+    try:
+        yield
+    finally:
+        ASKING.reset(token)
+
+
+def _no_journal() -> Unsupported:
+    return Unsupported("This sidecar keeps no journal: set journal.url", origin=Origin.GATEWAY)
+
+
 def _describe(account: AccountFacade) -> dict[str, Any]:
     return {
         "name": account.name,
         "vendor": account.vendor,
         "accounts": list(account.routed),
-        "state": "open",
+        "state": account.state,
+        "reason": str(account.broken) if account.broken else None,
         "interfaces": [interface_name(interface) for interface in account.interfaces],
         "operations": [name for interface in account.interfaces for name in operations_of(interface)],
     }

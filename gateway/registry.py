@@ -1,9 +1,16 @@
 """Finds the plugin of a vendor by name, so that a broken plugin that nobody uses stops nobody."""
 
+import re
 from importlib import metadata
 
 import pluggy
-from gateway_contracts import ENTRY_POINTS, PluginError, PluginHooks, Vendor, nearest
+from gateway_contracts import CONTRACTS_VERSION, ENTRY_POINTS, PluginError, PluginHooks, Vendor, nearest
+
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
+
+
+class NotInstalled(PluginError):
+    """No installed plugin supports the vendor: a wrong name in the configuration, rather than a broken plugin."""
 
 
 def vendor_names() -> dict[str, str]:
@@ -17,12 +24,13 @@ def vendor_names() -> dict[str, str]:
 def load_vendor(name: str) -> Vendor:
     """The vendor called *name*.
 
-    Raises: PluginError when there is none, when its plugin cannot be imported, or when it does not answer as it should.
+    Raises: NotInstalled; PluginError when its plugin cannot be imported, does not answer as it should, or was written
+    against contracts that are not these.
     """
     points = metadata.entry_points(group=ENTRY_POINTS, name=name)
     if not points:
         names = vendor_names()
-        raise PluginError(
+        raise NotInstalled(
             f"no installed plugin supports the vendor {name!r}{nearest(name, names)}; "
             f"installed: {', '.join(names) or 'none'}"
         )
@@ -37,12 +45,26 @@ def load_vendor(name: str) -> Vendor:
         plugins.register(point.load(), point.value)
         plugins.check_pending()
         found = plugins.hook.gateway_vendor()
-    except Exception as error:
-        raise PluginError(f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or reinstall it") from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or reinstall it, "
+            f"in a version for contracts {CONTRACTS_VERSION}"
+        ) from error
     vendors = [vendor for vendor in found if isinstance(vendor, Vendor) and vendor.name == name]
     if len(vendors) != 1:
         raise PluginError(f"{where} must have one hook `gateway_vendor` that returns a Vendor with that name")
+    if not _is_compatible(vendors[0].contracts):
+        raise PluginError(
+            f"{where} was written against contracts {vendors[0].contracts!r} and this gateway has {CONTRACTS_VERSION}: "
+            "install a version of the plugin, or of telephony-gateway, so that they fit"
+        )
     return vendors[0]
+
+
+def _is_compatible(declared: object) -> bool:
+    """The same major version, and nothing newer than what we have."""
+    ours, theirs = (_VERSION.fullmatch(str(version)) for version in (CONTRACTS_VERSION, declared))
+    return bool(ours and theirs and ours[1] == theirs[1] and int(theirs[2]) <= int(ours[2]))
 
 
 def _source(point: metadata.EntryPoint) -> str:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import random
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,34 +12,42 @@ from urllib.parse import urlsplit
 import aiohttp
 import attrs
 from gateway_contracts import (
-    ERRORS,
     INTERFACES,
     Account,
     Audio,
+    CallEvent,
     ConfigError,
     DialState,
     GatewayError,
     InvalidRequest,
     Location,
     Operation,
-    Origin,
+    PluginError,
     Timeouts,
+    Unsupported,
+    VendorAuthFailed,
     VendorProtocolError,
     VendorTimeout,
     VendorUnavailable,
     interface_name,
     to_json,
 )
+from gateway_contracts.errors import error_of
 from gateway_contracts.http import Answer, Effect, HttpClient, NotSent, SentAndLost, segment
 from yarl import URL
 
+from .dialling import Dial
 from .facade import AccountFacade
-from .guard import check_arguments
+from .following import EventPage, EventQuery, events_lost
+from .guard import check_arguments, log
 
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 # Longer than the sidecar's own, which knows more about what happened.
 _TIMEOUTS = Timeouts(connect=5, read=120, dial=120, dial_wait=360)
+_WAIT_SECONDS = 30
+_MAX_BACKOFF_SECONDS = 30.0
+FIRST_BACKOFF_SECONDS = 0.2
 
 
 @attrs.frozen
@@ -60,6 +69,7 @@ class _AccountRow:
     vendor: str | None = None
     interfaces: tuple[str, ...]
     accounts: tuple[str, ...] = ()
+    reason: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -82,11 +92,54 @@ async def open_remote(url: str, key: str | None, raw: bool) -> AsyncIterator[Map
                 name=row.name,
                 vendor=row.vendor,
                 interfaces=tuple(known[name] for name in row.interfaces if name in known),
-                carry_out=_Remote(http, row.name, raw),
+                carry_out=(remote := _Remote(http, row.name, raw)),
                 routed=row.accounts,
+                find_dial=remote.dial,
+                broken=PluginError(row.reason) if row.reason else None,
             )
             for row in answer.parse(_Accounts).items
         }
+
+
+async def follow_remote(url: str, key: str | None, raw: bool, query: EventQuery) -> AsyncGenerator[CallEvent, None]:
+    """Every event of the sidecar's that *query* asks for, for ever, page by page; where it was lost it goes on.
+
+    Raises: EventsLost, InvalidRequest, NotFound, Unauthenticated, Forbidden, Unsupported.
+    """
+    filters = [(name, str(value)) for name in ("account", "type") for value in getattr(query, name)]
+    filters += [(name, value) for name in ("extension", "number") if (value := getattr(query, name)) is not None]
+    filters += [("raw", "1")] if raw else []
+    client = HttpClient(
+        url,
+        account=Account(name="", timeouts=_TIMEOUTS),
+        tokens=_Key(key) if key else None,
+        classify=_judge,
+        retried_statuses=(),
+    )
+    after, failures = query.after, 0
+    async with client as http:
+        while True:
+            # The first page comes at once: it says where a reader that begins now will go on.
+            place = [] if after is None else [("after", str(after)), ("wait", str(_WAIT_SECONDS))]
+            try:
+                page = (await http.send("GET", "/v1/events", params=[*filters, *place])).parse(EventPage)
+            except GatewayError as error:
+                if (error.status < 500 and error.status != 429) or isinstance(error, Unsupported | VendorAuthFailed):
+                    raise
+                failures += 1
+                log.warning("events.unreachable", failures=failures, code=error.code)
+                await asyncio.sleep(max(_backoff(failures), min(error.retry_after or 0, _MAX_BACKOFF_SECONDS)))
+                continue
+            failures = 0
+            if page.resync and page.oldest is not None:
+                raise events_lost(page.oldest)
+            for event in page.items:
+                yield event
+            after = page.next
+
+
+def _backoff(failures: int) -> float:
+    return min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), _MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 # jitter
 
 
 class _Remote:
@@ -120,6 +173,11 @@ class _Remote:
             if operation.rings and error.dial_state is None:
                 error.dial_state = DialState.NOT_PLACED if isinstance(error, InvalidRequest) else DialState.UNKNOWN
             raise
+
+    async def dial(self, dial_id: str) -> Dial:
+        """The dial called *dial_id*."""
+        path = f"/v1/accounts/{segment('account', self._account)}/dials/{segment('dial_id', dial_id)}"
+        return (await self._http.send("GET", path)).parse(Dial)
 
     def _request(
         self, operation: Operation, arguments: Mapping[str, Any]
@@ -222,23 +280,5 @@ def _error_in(answer: Answer) -> GatewayError | None:
     """The error that a sidecar's problem stands for; None for success."""
     if 200 <= answer.status < 300:
         return None
-    problem = answer.data if isinstance(answer.data, dict) else {}
-    fields, retry_after = problem.get("fields"), problem.get("retry_after")
-    kind = ERRORS.get(str(problem.get("code")))
-    if kind is None:
-        return None  # not a sidecar's answer: something that stands before it, judged by its status
-    return kind(
-        str(problem.get("detail", kind.title)),
-        account=problem.get("account"),
-        operation=problem.get("operation"),
-        origin=_member(Origin, problem.get("origin")),
-        vendor_code=problem.get("vendor_code"),
-        dial_state=_member(DialState, problem.get("dial_state")),
-        retry_after=retry_after if isinstance(retry_after, int | float) else None,
-        fields=fields if isinstance(fields, dict) else None,
-        request_id=problem.get("request_id"),
-    )
-
-
-def _member(kind: Any, value: Any) -> Any:
-    return kind(value) if value in list(kind) else None
+    # None where it is not a sidecar's answer: something that stands before it, judged by its status.
+    return error_of(answer.data) if isinstance(answer.data, dict) else None

@@ -13,6 +13,7 @@ from gateway_contracts import (
     Origin,
     OutcomeUnknown,
     Page,
+    PluginError,
     Unsupported,
     VendorTimeout,
     VendorUnavailable,
@@ -26,12 +27,14 @@ from .facade import AccountFacade
 def make_route(name: str, config: RouteConfig, accounts: list[AccountFacade]) -> AccountFacade:
     """*accounts*, in this order, as one."""
     interfaces = tuple(dict.fromkeys(interface for account in accounts for interface in account.interfaces))
+    broken = "; ".join(str(account.broken) for account in accounts if account.broken)
     return AccountFacade(
         name=name,
         vendor=None,
         interfaces=interfaces,
         carry_out=Route(name, accounts, frozenset(config.failover_on)),
         routed=tuple(account.name for account in accounts),
+        broken=PluginError(broken) if broken else None,
     )
 
 
@@ -47,7 +50,12 @@ class Route:
         self._failover_on = failover_on
 
     async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
-        able = [each for each in self._accounts if any(operation.name in operations_of(i) for i in each.interfaces)]
+        # Nobody knows what a broken account could do, so it is asked: a list without its part would pass for the whole.
+        able = [
+            each
+            for each in self._accounts
+            if each.broken or any(operation.name in operations_of(i) for i in each.interfaces)
+        ]
         if not able:
             raise Unsupported(f"No account of route {self._name} has {operation.interface}", account=self._name)
         if operation.paged:
@@ -74,6 +82,8 @@ class Route:
         if isinstance(error, OutcomeUnknown) or (operation.rings and error.dial_state is not DialState.NOT_PLACED):
             return False  # it may have been done, and what may have been done is not done again elsewhere
         if error.code in self._failover_on or isinstance(error, Unsupported | NotFound):
+            return True
+        if isinstance(error.__cause__, PluginError):  # the account is broken, so nothing was sent
             return True
         if operation.rings:  # nothing was sent: no connection, no name, no certificate
             return error.origin is Origin.NETWORK

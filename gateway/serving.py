@@ -45,7 +45,7 @@ async def serving(gateway: Gateway) -> AsyncIterator[str]:
 async def serve(path: Path, listen: str | None) -> None:
     """Serve the accounts of the configuration at *path* until told to stop. *listen* replaces `proxy.listen`.
 
-    Raises: ConfigError, PluginError.
+    Raises: ConfigError.
     """
     gateway = Gateway.from_file(path)
     if listen is not None and gateway.config is not None:

@@ -51,6 +51,13 @@ SIMULATORS: Mapping[str, Simulated] = {
         credentials=("username", "password", "api_key", "tenant_secret"),
         dials="/v1/click2call*",
     ),
+    "tel4vn-v2": Simulated(
+        module="gateway_simulators.tel4vn_v2",
+        name="Tel4vnV2Simulator",
+        settings={"base_url": "url", "api_key": "api_key"},
+        credentials=("username", "password", "api_key"),
+        dials="*click2call*",
+    ),
     "antbuddy": Simulated(
         module="gateway_simulators.antbuddy",
         name="AntbuddySimulator",
@@ -100,7 +107,7 @@ def describe(vendor: str, simulator: Any) -> str:
     control = f"{simulator.url}/_simulator"
     post = "curl -s -X POST -H 'Content-Type: application/json'"
     comments = [
-        f"A {vendor} simulator answers at {simulator.url} until Ctrl-C. Its credentials:",
+        f"The {vendor} simulator answers at {simulator.url} until Ctrl-C. Its credentials:",
         *(f"  {name:<14} {getattr(simulator, name)}" for name in kind.credentials),
         "What it knows, and what it can be told to do:",
         f"  curl -s {control}/state",

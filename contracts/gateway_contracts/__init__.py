@@ -23,6 +23,7 @@ from .errors import (
     ConfigError,
     Conflict,
     DialState,
+    EventsLost,
     Forbidden,
     GatewayError,
     IdempotencyMismatch,
@@ -88,10 +89,11 @@ from .models import (
     WebhookRequest,
 )
 from .operations import Location, Operation, Parameter, interface_name, operation, operations_of
-from .plugin import ENTRY_POINTS, Account, PluginHooks, Timeouts, Vendor, hookimpl
+from .plugin import CONTRACTS_VERSION, ENTRY_POINTS, Account, PluginHooks, Timeouts, Vendor, hookimpl
 from .secrets import Secret
 
 __all__ = [
+    "CONTRACTS_VERSION",
     "ENTRY_POINTS",
     "ERRORS",
     "INTERFACES",
@@ -122,6 +124,7 @@ __all__ = [
     "EventSource",
     "EventType",
     "Events",
+    "EventsLost",
     "Forbidden",
     "GatewayError",
     "History",

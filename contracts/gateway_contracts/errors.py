@@ -9,6 +9,7 @@ GatewayError                    500  the gateway itself failed
 ├── Conflict                    409  something is in the way
 │   ├── AgentNotRegistered      409  the extension's phone is not connected to the PBX
 │   └── AgentBusy               409  the extension is in a call
+├── EventsLost                  410  events were removed before they were read
 ├── PayloadTooLarge             413
 ├── UnsupportedMediaType        415
 ├── RangeNotSatisfiable         416  the recording is shorter than that
@@ -22,7 +23,7 @@ GatewayError                    500  the gateway itself failed
 ├── VendorTimeout               504  the vendor did not answer in time; nothing was changed
 └── OutcomeUnknown              504  a request that rings a phone was sent and its outcome is not known
 
-ConfigError and PluginError stand outside: they stop the start.
+ConfigError and PluginError stand outside: a wrong configuration stops the start, a broken plugin breaks its accounts.
 """
 
 from collections.abc import Mapping
@@ -51,8 +52,8 @@ class GatewayError(Exception):
     """An operation did not succeed. Catch this, look at `code` (it never changes) and `retryable`.
 
     `message` says what was asked, what happened and what to do. `fields` maps the path of each bad value to what is
-    wrong with it. `vendor_code` is the vendor's own word. `dial_state` is set for whatever rings a phone. `retry_after`
-    is in seconds.
+    wrong with it. `vendor_code` is the vendor's own word. `dial_state` is set for whatever rings a phone, and `dial_id`
+    names the dial that can be asked about later. `retry_after` is in seconds.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -70,6 +71,7 @@ class GatewayError(Exception):
         origin: Origin | None = None,
         vendor_code: str | None = None,
         dial_state: DialState | None = None,
+        dial_id: str | None = None,
         retry_after: float | None = None,
         fields: Mapping[str, str] | None = None,
         request_id: str | None = None,
@@ -81,6 +83,7 @@ class GatewayError(Exception):
         self.origin = origin or self.default_origin
         self.vendor_code = vendor_code
         self.dial_state = dial_state
+        self.dial_id = dial_id
         self.retry_after = retry_after
         self.fields = dict(fields or {})
         self.request_id = request_id
@@ -103,6 +106,7 @@ class GatewayError(Exception):
             "operation": self.operation,
             "vendor_code": self.vendor_code,
             "dial_state": self.dial_state,
+            "dial_id": self.dial_id,
             "retry_after": self.retry_after,
             "fields": self.fields or None,
             "request_id": self.request_id,
@@ -163,6 +167,13 @@ class AgentBusy(Conflict):
 
     code, title = "agent_busy", "The extension is busy"
     retryable = True
+
+
+class EventsLost(GatewayError):
+    """Events that a follower wanted were removed before it read them; `after` is the number to follow on from."""
+
+    code, status, title = "events_lost", 410, "Events were removed before they were read"
+    after: int | None = None
 
 
 class PayloadTooLarge(GatewayError):
@@ -261,6 +272,30 @@ def _tree(root: type[GatewayError]) -> dict[str, type[GatewayError]]:
 
 ERRORS: Mapping[str, type[GatewayError]] = _tree(GatewayError)
 """Every class of the tree by its code: what a client needs to raise again what a sidecar answered."""
+
+
+def error_of(problem: Mapping[str, Any]) -> GatewayError | None:
+    """The error that *problem*, the members of an RFC 9457 problem, was made of; None when its code is none of ours."""
+    kind = ERRORS.get(str(problem.get("code")))
+    if kind is None:
+        return None
+    fields, retry_after = problem.get("fields"), problem.get("retry_after")
+    return kind(
+        str(problem.get("detail", kind.title)),
+        account=problem.get("account"),
+        operation=problem.get("operation"),
+        origin=_member(Origin, problem.get("origin")),
+        vendor_code=problem.get("vendor_code"),
+        dial_state=_member(DialState, problem.get("dial_state")),
+        dial_id=problem.get("dial_id"),
+        retry_after=retry_after if isinstance(retry_after, int | float) else None,
+        fields=fields if isinstance(fields, dict) else None,
+        request_id=problem.get("request_id"),
+    )
+
+
+def _member(kind: Any, value: Any) -> Any:
+    return kind(value) if value in list(kind) else None
 
 
 class ConfigError(Exception):

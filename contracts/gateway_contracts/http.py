@@ -11,13 +11,14 @@ after a 401, which a vendor answers before it acts, does a request go out a seco
 import asyncio
 import copy
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import attrs
@@ -80,7 +81,7 @@ class Tokens(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What the vendor answered. `data` is its JSON, None where the body is empty or is not JSON."""
+    """What the vendor answered. `data` is its body decoded, None where it is empty or cannot be decoded."""
 
     account: str
     effect: Effect
@@ -94,7 +95,7 @@ class Answer:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def parse(self, kind: type[T], data: Any = None) -> T:
-        """The answer's JSON, or *data* taken out of it, as *kind*.
+        """The answer's data, or *data* taken out of it, as *kind*.
 
         Raises: VendorProtocolError, or OutcomeUnknown where the request was more than a read.
         """
@@ -109,6 +110,9 @@ class Answer:
             return VendorProtocolError(f"The vendor answered {self.status} and {what}", account=self.account)
         return _unknown(f"The vendor answered {self.status} and {what}", self.effect, Origin.VENDOR, self.account)
 
+
+Decode = Callable[[bytes], Any]
+"""Makes plain data of a body that is not empty. Raises ValueError for one that it cannot read."""
 
 Classify = Callable[[Answer], GatewayError | None]
 """Which error an answer stands for, None for success; with `dial_state` where the documents say that nothing rang.
@@ -132,8 +136,9 @@ class HttpClient:
     """One session to one vendor, for as long as the context is open.
 
     *tokens* gives the token that goes out as `Authorization: Bearer …`. *classify* reads the vendor's own errors out of
-    an answer; what it leaves to us is judged by status. A read is sent again after *retried_statuses*. Connections are
-    not limited: a click-to-call that waits for a minute must not starve the others.
+    an answer; what it leaves to us is judged by status. A read is sent again after *retried_statuses*. *decode* reads
+    bodies that are not JSON, such as XML. Connections are not limited: a click-to-call that waits for a minute must not
+    starve the others.
     """
 
     def __init__(
@@ -145,6 +150,7 @@ class HttpClient:
         classify: Classify | None = None,
         headers: Mapping[str, str] | None = None,
         retried_statuses: Collection[int] = RETRIED_STATUSES,
+        decode: Decode = loads,
     ) -> None:
         self.account = account
         self.base_url = base_url.rstrip("/")
@@ -152,6 +158,7 @@ class HttpClient:
         self._classify = classify
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._retried_statuses = frozenset(retried_statuses)
+        self._decode = decode
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -181,6 +188,7 @@ class HttpClient:
         *,
         params: Params = (),
         json: Any = None,
+        form: Params | None = None,
         effect: Effect = Effect.READ,
         timeout: float | None = None,
         headers: Mapping[str, str | Secret] | None = None,
@@ -189,10 +197,11 @@ class HttpClient:
     ) -> Answer:
         """Send a request and give the answer, if it is a success.
 
-        *path* starts with `/` and is encoded already (see `segment`). *timeout* is in seconds, by default the account's
-        `read`, or `dial` for what rings. With *authorized* off no token goes out and a 401 is not tried again.
-        *refusals* are the statuses that the vendor documents as "not done", beside 401. A `Secret` in *json* or
-        *headers* is sent as it is, and blotted out where the vendor repeats it in an error.
+        *path* starts with `/` and is encoded already (see `segment`). The body is *json*, or the fields of a *form*.
+        *timeout* is in seconds, by default the account's `read`, or `dial` for what rings. With *authorized* off no
+        token goes out and a 401 is not tried again. *refusals* are the statuses that the vendor documents as "not
+        done", beside 401. A `Secret` in *json* or *headers* is sent as it is, and blotted out where the vendor repeats
+        it in an error.
 
         Raises: what *classify* and the status stand for; VendorUnavailable, VendorTimeout; OutcomeUnknown when
         something that is more than a read was sent and its answer is lost or makes no sense.
@@ -200,14 +209,15 @@ class HttpClient:
         default = self.account.timeouts.dial if effect is Effect.RING else self.account.timeouts.read
         deadline = time.monotonic() + (timeout or default)
         tokens = self._tokens if authorized else None
+        body = _body_of(json, form)
         try:
             token = await tokens.get() if tokens else None
-            answer = await self._deliver(verb, path, params, json, effect, deadline, headers, token)
+            answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token)
             if answer.status == 401 and tokens and token:
                 tokens.refuse(token)
                 refused, token = token, await tokens.get()
                 if token != refused:
-                    answer = await self._deliver(verb, path, params, json, effect, deadline, headers, token)
+                    answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token)
         except GatewayError as error:
             # Whatever `tokens.get` raises came before the request, so nothing rang.
             if effect is Effect.RING and error.dial_state is None:
@@ -228,7 +238,7 @@ class HttpClient:
         """*response* read to its end and decoded."""
         body = await _read_at_most(response, MAX_ANSWER_BYTES)
         try:
-            data = loads(body) if body.strip() else None
+            data = self._decode(body) if body.strip() else None
         except ValueError:
             data = None
         return Answer(
@@ -245,7 +255,7 @@ class HttpClient:
         error = error or error_for_status(answer)
         if error is None:
             if answer.data is None and answer.body.strip() not in (b"", b"null"):
-                raise answer.nonsense(f"its body is {answer.media_type or 'of no type'}, not JSON")
+                raise answer.nonsense(f"its body, {answer.media_type or 'of no type'}, cannot be read")
             return
         error.account = error.account or answer.account
         if answer.effect is not Effect.RING:
@@ -266,7 +276,7 @@ class HttpClient:
         verb: str,
         path: str,
         params: Params,
-        json: Any,
+        body: "_Body | None",
         effect: Effect,
         deadline: float,
         headers: Mapping[str, str | Secret] | None,
@@ -278,7 +288,7 @@ class HttpClient:
             last = effect is not Effect.READ or attempt == READ_ATTEMPTS
             pause = FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311 # jitter
             try:
-                answer = await self._exchange(verb, path, params, json, effect, deadline, headers, token)
+                answer = await self._exchange(verb, path, params, body, effect, deadline, headers, token)
             except NotSent as error:
                 if last or time.monotonic() + pause >= deadline:
                     state = DialState.NOT_PLACED if effect is Effect.RING else None
@@ -304,7 +314,7 @@ class HttpClient:
         verb: str,
         path: str,
         params: Params,
-        json: Any,
+        body: "_Body | None",
         effect: Effect,
         deadline: float,
         headers: Mapping[str, str | Secret] | None,
@@ -314,10 +324,8 @@ class HttpClient:
         sent_headers = {**self._headers, **(to_json(headers) if headers else {})}
         if token is not None:
             sent_headers["Authorization"] = f"Bearer {token}"
-        body = None
-        if json is not None:
-            sent_headers["Content-Type"] = "application/json"
-            body = dumps(to_json(json))
+        if body is not None:
+            sent_headers["Content-Type"] = body.media_type
         left = deadline - time.monotonic()
         if left <= 0:
             raise NotSent("no time was left")
@@ -329,7 +337,7 @@ class HttpClient:
             async with self.session.request(
                 verb,
                 url.update_query(list(params)) if params else url,
-                data=body,
+                data=body.content if body else None,
                 headers=sent_headers,
                 timeout=limits,
                 allow_redirects=False,
@@ -347,6 +355,18 @@ class HttpClient:
             if effect is Effect.READ:  # asking again would not help
                 raise VendorProtocolError(text, account=self.account.name) from None
             raise _unknown(text, effect, Origin.VENDOR, self.account.name) from None
+
+
+@attrs.frozen
+class _Body:
+    media_type: str
+    content: bytes = attrs.field(repr=False)
+
+
+def _body_of(json: Any, form: Params | None) -> _Body | None:
+    if form is not None:
+        return _Body("application/x-www-form-urlencoded", urlencode(form).encode())
+    return None if json is None else _Body("application/json", dumps(to_json(json)))
 
 
 class _TooLong(Exception):  # never leaves this module
@@ -371,13 +391,22 @@ def _secrets_in(value: Any) -> list[str]:
 
 
 def _scrub(error: GatewayError, secrets: Sequence[str]) -> None:
-    """Take out of *error* what a vendor repeats of what it was sent."""
+    """Take out of *error*, and of what caused it, what a vendor repeats of what it was sent."""
     for secret in secrets:
-        for word in (secret, secret.removeprefix("Bearer ")):
+        for word in (secret, secret.removeprefix("Bearer ").removeprefix("Basic ")):
             if word:
-                error.message = error.message.replace(word, "********")
-                error.vendor_code = error.vendor_code and error.vendor_code.replace(word, "********")
+                error.message = _blot(error.message, word)
+                error.vendor_code = error.vendor_code and _blot(error.vendor_code, word)
+                error.fields = {_blot(name, word): _blot(said, word) for name, said in error.fields.items()}
     error.args = (error.message,)
+    if isinstance(error.__cause__, GatewayError):
+        _scrub(error.__cause__, secrets)
+
+
+def _blot(text: str, word: str) -> str:
+    """*text* with stars for *word*, and for the beginning of a long one, which is what is left where a text was cut."""
+    text = text.replace(word, "********")
+    return re.sub(rf"{re.escape(word[:16])}\S*", "********", text) if len(word) > 16 else text
 
 
 def segment(name: str, value: str) -> str:

@@ -77,10 +77,12 @@ class ClickToCall(ABC):
         once. *caller_id_name* and *caller_id_number* are what the extension sees; *callee_id_name* and
         *callee_id_number* go into the SIP message to the number. *hotline* is the business's own number to call from.
         *auto_answer* makes the extension's phone pick up by itself. Never sent twice: when the error's `dial_state`
-        is `unknown`, look for the call, do not dial again.
+        is `unknown`, look for the call, do not dial again. With *idempotency_key*, up to 200 printable characters of
+        your own for this one call, asking again is safe: what the first request did is answered again, for 24 hours at
+        least, and only what did not ring is tried again. It needs the gateway's journal.
 
         Raises: AgentNotRegistered, AgentBusy, VendorRejected, Unsupported, VendorAuthFailed, VendorUnavailable,
-        OutcomeUnknown.
+        OutcomeUnknown, Conflict and IdempotencyMismatch of a key.
         """
 
 

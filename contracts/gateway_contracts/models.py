@@ -107,13 +107,16 @@ class Page(Generic[T]):
 
 @attrs.frozen(kw_only=True)
 class StartedCall:
-    """The vendor accepted a click-to-call. `call_id` is None where the vendor gives none."""
+    """The vendor accepted a click-to-call. `call_id` is None where the vendor gives none; `dial_id` is the
+    gateway's own, where it keeps a journal.
+    """
 
     account: str
     call_id: str | None
     extension: str
     number: str
     requested_at: datetime
+    dial_id: str | None = None
     raw: Any = _raw()
 
 
@@ -216,7 +219,11 @@ class Audio:
 
 @attrs.frozen(kw_only=True)
 class CallEvent:
-    """Something that happened to a call. `event_id` is the same when the vendor delivers the same event again."""
+    """Something that happened to a call. `event_id` is the same when the vendor delivers the same event again.
+
+    The journal gives `seq`, the order in which events became known, `conversation_id`, which all events of one human
+    conversation share, and `late`: a later state of that conversation was known before.
+    """
 
     account: str
     event_id: str
@@ -236,6 +243,7 @@ class CallEvent:
     duration_seconds: int | None = None
     talk_seconds: int | None = None
     source: EventSource = EventSource.VENDOR
+    late: bool = False
     raw: Any = _raw()
 
 
@@ -301,10 +309,14 @@ class Agent:
 
 @attrs.frozen(kw_only=True)
 class QueueCustomer:
-    """Somebody a campaign calls: the application's own *customer_id* and the *numbers* to try, in order."""
+    """Somebody a campaign calls: the application's own *customer_id* and the *numbers* to try, in order.
+
+    *details* is what the queue's template says to them, such as an amount that is due, by the template's own names.
+    """
 
     customer_id: str
     numbers: tuple[str, ...]
+    details: dict[str, str | int | float] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@
 
     @hookimpl
     def gateway_vendor() -> Vendor:
-        return Vendor(name="acme", settings=Settings, connect=connect)
+        return Vendor(name="acme", settings=Settings, connect=connect, contracts="1.0")
 
 and in the plugin's pyproject.toml, with the vendor's name on the left:
 
@@ -24,6 +24,9 @@ from typing import Any
 
 import attrs
 import pluggy
+
+CONTRACTS_VERSION = "1.0"
+"""The version of what plugins are written against: this package. docs/plugins.md says when it is raised."""
 
 ENTRY_POINTS = "telephony_gateway.vendors"
 
@@ -61,12 +64,15 @@ class Vendor:
     *settings* is an attrs class: `[accounts.<name>.settings]` is checked against it, unknown keys and wrong types are
     refused with their path; a field of type `Secret` may be given as text, `{ env = … }` or `{ file = … }`. *connect*
     takes the account and the settings and gives the adapter, for as long as the context is open; it should not call the
-    vendor, so that a vendor that is down does not stop the start.
+    vendor, so that a vendor that is down does not stop the start. *contracts* is the `CONTRACTS_VERSION` that the
+    plugin was written against, as text of its own: a gateway with another major version, or a smaller minor one,
+    refuses it.
     """
 
     name: str
     settings: type
     connect: Callable[[Account, Any], AbstractAsyncContextManager[Any]]
+    contracts: str = "1.0"  # what a plugin that says nothing was written against, whatever the version is by now
 
 
 class PluginHooks:

@@ -30,9 +30,18 @@ class Device:
 
 
 def _address(_: object, field: "attrs.Attribute[str]", value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not _is_address(value):
         raise ValueError(f"{field.name} must be an address such as {field.default}")
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    extra = parts.query or parts.fragment or parts.username
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0 and not extra
 
 
 def _distinct(_: object, __: object, value: Mapping[str, Device]) -> None:
@@ -57,7 +66,7 @@ class Settings:
 
     app_id: str = attrs.field(validator=attrs.validators.min_len(1))
     app_secret: Secret
-    account_id: str | None = None
+    account_id: str | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.min_len(1)))
     base_url: str = attrs.field(default="https://openapi.antbuddy.com", validator=_address)
     socket_url: str = attrs.field(default="https://ws.antbuddy.com:5557", validator=_address)
     socket_protocol: SocketProtocol = SocketProtocol.AUTO

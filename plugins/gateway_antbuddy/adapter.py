@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
-from urllib.parse import urljoin
 
 import attrs
 from gateway_contracts import (
@@ -152,12 +151,12 @@ class AntBuddy(ClickToCall, History, Recording, Events):
                 fields={"extension": f"is not in {place}"},
                 dial_state=DialState.NOT_PLACED,
             )
-        await self.limit.wait()
+        await self._turn(time.monotonic() + self.account.timeouts.dial, DialState.NOT_PLACED)
         requested_at = datetime.now(UTC)
         answer = await self.http.send(
             "POST",
             f"/oapi/v1/call/click-to-call/{segment('number', number)}",
-            json={"sipUser": device.sip_user, "sipPassword": device.sip_password.reveal()},
+            json={"sipUser": device.sip_user, "sipPassword": device.sip_password},
             headers=self._credentials(),
             effect=Effect.RING,
         )
@@ -180,12 +179,24 @@ class AntBuddy(ClickToCall, History, Recording, Events):
                     dial_state=DialState.NOT_PLACED,
                 )
 
-    def _credentials(self) -> dict[str, str]:
+    def _credentials(self) -> dict[str, str | Secret]:
         settings = self.settings
         return {
             "x-auth-app-id": settings.app_id,
-            "x-auth-app-hash": hash_of(settings.app_id, settings.app_secret.reveal()),
+            "x-auth-app-hash": Secret(hash_of(settings.app_id, settings.app_secret.reveal())),
         }
+
+    async def _turn(self, until: float, dial_state: DialState | None = None) -> None:
+        """Wait until our own limit lets a request through. Raises: RateLimited when that is after *until*."""
+        seconds = await self.limit.wait(until=until)
+        if seconds is not None:
+            raise RateLimited(
+                "Too many requests wait for requests_per_second: ask less often, or set it higher",
+                account=self.account.name,
+                origin=Origin.GATEWAY,
+                dial_state=dial_state,
+                retry_after=seconds,
+            )
 
     async def _ask(self, path: str, params: Sequence[tuple[str, str]]) -> Answer:
         """A GET with its hash; what is sent is exactly what was hashed."""
@@ -194,11 +205,14 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         sent = [("appId", settings.app_id), *params, ("hash", found)]
         deadline = time.monotonic() + self.account.timeouts.read
         for attempt in itertools.count(1):
-            await self.limit.wait()
+            await self._turn(deadline)
             try:
                 return await self.http.send("GET", path, params=sent)
-            except RateLimited as error:
-                if not await self.limit.rest(attempt, error.retry_after, until=deadline):
+            except GatewayError as error:
+                error.message = error.message.replace(found, "********")  # whoever has it may ask the same again
+                error.args = (error.message,)
+                limited = isinstance(error, RateLimited)
+                if not (limited and await self.limit.rest(attempt, error.retry_after, until=deadline)):
                     raise
         raise AssertionError("counting does not end")
 
@@ -291,11 +305,11 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         kind = raw.get("class")
         if kind is not None and not isinstance(kind, str):
             raise ValueError("class is not text")
-        wire.whole(row.billing_seconds)
+        wire.length(row.billing_seconds)
         return history.Row(
             at=wire.moment(row.unix_timestamp),
             digest=history.digest_of(row, kind),
-            duration=wire.whole(row.duration_seconds) or 0,
+            duration=wire.length(row.duration_seconds) or 0,
             record=lambda record_id: self._record(row, kind, raw, record_id),
         )
 
@@ -391,7 +405,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         return RecordingLink(
             account=self.account.name,
             record_id=record_id,
-            url=urljoin(self.http.base_url + "/", url),
+            url=self._read(answer, wire.address_of, url, self.http.base_url),
             expires_at=wire.expiry_of(url),
         )
 
@@ -401,7 +415,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         try:
             audio = await self._open(record_id, media, byte_range)
             spare = True
-        except VendorAuthFailed:  # a signature that has expired
+        except (VendorAuthFailed, VendorUnavailable, VendorTimeout):  # a signature that has expired, or an early break
             audio = await self._open(record_id, media, byte_range)
             spare = False
         return _Resumed(self, record_id, media, audio, spare=spare).whole()
@@ -469,7 +483,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
                 yield event
 
     async def _token(self) -> Secret:
-        await self.limit.wait()
+        await self._turn(time.monotonic() + self.account.timeouts.read)
         answer = await self.http.send("POST", "/oapi/v1/voice/auth_token", headers=self._credentials())
         data = answer.data.get("data", answer.data) if isinstance(answer.data, dict) else answer.data
         return Secret(answer.parse(wire.TokenRow, data).value)

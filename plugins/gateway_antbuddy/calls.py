@@ -1,8 +1,9 @@
 """Legs joined into calls. The switch tells what happens to each leg; applications want to hear about calls.
 
 Every leg is a channel of its own, so one call gives at least two CHANNEL_CREATE and CHANNEL_DESTROY. Legs belong
-together by `Bridge-ID`, then by `Other-Leg-Call-ID`; the id of a call is that of its A-leg, the first one. Fields are
-those of Kazoo 3.x and 4.x.
+together by `Bridge-ID`, then by `Other-Leg-Call-ID`; the id of a call is that of its A-leg, the first one. A call that
+was told of keeps its legs, whoever they are connected to later: else it would never be told to end. Fields are those of
+Kazoo 3.x and 4.x.
 """
 
 import hashlib
@@ -18,6 +19,10 @@ from .words import Side, parties
 
 GREGORIAN = 62_167_219_200  # seconds from the year 0, which the switch counts from, to 1970
 REMEMBERED = 20_000  # legs, of calls that have ended too: what is told twice must not begin a new call
+MAX_LEGS = 500  # of one call; then those that ended first are forgotten
+MAX_TEXT = 512  # characters; what is longer is no id, number or name
+_MAX_SECONDS = 10_000_000
+_LATEST = 4_102_444_800  # 2100, in seconds since 1970
 
 CAUSES: Mapping[str, Outcome] = {  # FreeSWITCH's words, for calls that nobody answered
     "USER_BUSY": Outcome.BUSY,
@@ -99,6 +104,7 @@ class JoinedCall:
 
     call_id: str
     legs: dict[str, Leg] = attrs.field(factory=dict)
+    told: bool = False  # applications know of it
     answered: bool = False
     ended: bool = False
     far_leg: str | None = None  # the B-leg that was answered
@@ -180,35 +186,50 @@ class Calls:
     def _call_of(self, leg_id: str, payload: Mapping[str, Any]) -> JoinedCall:
         bridge = _text(_variables(payload).get("Bridge-ID"))
         other = _text(payload.get("Other-Leg-Call-ID"))
+        own = self._by_leg.get(leg_id)
         known: list[JoinedCall] = []
         for each in (bridge, leg_id, other):
-            call = self._by_leg.get(each) if each else None
-            if call is not None and call not in known:
-                known.append(call)
+            found = self._by_leg.get(each) if each else None
+            if found is not None and found not in known:
+                known.append(found)
         if known:
-            call = known[0]
-            for second in known[1:]:
-                self._merge(call, second)
+            told = [own, *known] if own else known
+            call = next((each for each in told if each.told), known[0])
+            for second in known:
+                if second is not call and not second.told:
+                    self._merge(call, second, bridge)
+        elif _text(payload.get("Call-Direction")) == "inbound":
+            call = JoinedCall(leg_id)  # somebody placed this leg, so it is the first
         else:
             outward = _text(payload.get("Call-Direction")) == "outbound"
             call = JoinedCall(bridge or (other if outward and other else leg_id))
         for each in (call.call_id, leg_id, other):
-            if each and each not in call.legs:
+            if each and each not in call.legs and self._by_leg.get(each, call) is call:
                 call.legs[each] = Leg(each)
-        for each in call.legs:
-            self._by_leg[each] = call
-            self._by_leg.move_to_end(each)
+        self._forget_legs(call, leg_id)
+        for each in (bridge, *call.legs):
+            if each and self._by_leg.setdefault(each, call) is call:
+                self._by_leg.move_to_end(each)
         while len(self._by_leg) > REMEMBERED:
             self._by_leg.popitem(last=False)
         return call
 
-    @staticmethod
-    def _merge(call: JoinedCall, second: JoinedCall) -> None:
-        # Two legs that were not known to belong together; the call that was heard of by its id keeps it.
+    def _merge(self, call: JoinedCall, second: JoinedCall, bridge: str | None) -> None:
+        # Two legs that were not known to belong together, and nobody was told of the second.
         for leg in second.legs.values():
             call.legs.setdefault(leg.leg_id, leg)
-        call.answered = call.answered or second.answered
-        call.ended = call.ended or second.ended
+        call.holed = call.holed or second.holed
+        for each in (bridge, second.call_id, *second.legs):
+            if each and self._by_leg.get(each) is second:
+                self._by_leg[each] = call
+
+    def _forget_legs(self, call: JoinedCall, current: str) -> None:
+        if len(call.legs) <= MAX_LEGS:
+            return
+        old = [leg for leg in call.b_legs() if leg.leg_id not in {current, call.far_leg}]
+        for leg in sorted(old, key=lambda leg: not leg.ended)[: len(call.legs) - MAX_LEGS]:
+            del call.legs[leg.leg_id]
+            self._by_leg.pop(leg.leg_id, None)
 
     def _learn(self, leg: Leg, payload: Mapping[str, Any]) -> None:
         variables = _variables(payload)
@@ -231,6 +252,7 @@ class Calls:
     def _event(
         self, kind: EventType, call: JoinedCall, leg: Leg, payload: Mapping[str, Any], received_at: datetime
     ) -> CallEvent:
+        call.told = True
         first, second = call.a_leg, call.other_side()
         if kind is EventType.RINGING and leg is not first:
             second = leg
@@ -266,11 +288,18 @@ class Calls:
 
 def kept(payload: Mapping[str, Any]) -> dict[str, Any]:
     """What may be shown of an event: the fields that are documented, without media descriptions and tokens."""
-    return {
-        key: kept(value) if isinstance(value, dict) else value
-        for key, value in payload.items()
-        if key in _KEPT and not isinstance(value, list)
-    }
+    shown = _shown(payload)
+    if "Custom-Channel-Vars" in payload:
+        shown["Custom-Channel-Vars"] = _shown(_variables(payload))
+    return shown
+
+
+def _shown(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key in _KEPT and _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    return len(value) <= MAX_TEXT if isinstance(value, str) else not isinstance(value, dict | list)
 
 
 def _direction(first: Leg, second: Leg | None) -> Direction:
@@ -323,7 +352,10 @@ def _variables(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    return str(value).strip() or None if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = str(value).strip()
+    return text if 0 < len(text) <= MAX_TEXT else None
 
 
 def _user(value: Any) -> str | None:
@@ -335,13 +367,15 @@ def _user(value: Any) -> str | None:
 def _seconds(value: Any) -> int | None:
     """Seconds, which the switch writes as text."""
     try:
-        return max(int(float(value)), 0)
+        found = max(int(float(value)), 0)
     except (TypeError, ValueError, OverflowError):
         return None
+    return found if found < _MAX_SECONDS else None
 
 
 def _moment(value: Any) -> datetime | None:
     try:
-        return datetime.fromtimestamp(int(float(value)) - GREGORIAN, UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
+        found = int(float(value)) - GREGORIAN
+    except (TypeError, ValueError, OverflowError):
         return None
+    return datetime.fromtimestamp(found, UTC) if 0 <= found < _LATEST else None

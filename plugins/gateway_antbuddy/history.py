@@ -17,7 +17,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import attrs
-from gateway_contracts import CallRecord, Direction, InvalidRequest, InvalidValue, Outcome, dumps, from_json, loads
+from gateway_contracts import (
+    CallRecord,
+    Direction,
+    InvalidRequest,
+    InvalidValue,
+    Outcome,
+    VendorProtocolError,
+    dumps,
+    from_json,
+    loads,
+)
 
 from . import wire
 
@@ -216,7 +226,7 @@ async def read(
                 record = pick(row, row.record_id(ordinal))
                 if record is not None:
                     found.append(record)
-        here = attrs.evolve(here, taken=min(taken, len(recent)), recent=tuple(recent[-_REMEMBERED:]))
+        here = attrs.evolve(here, taken=min(taken, len(recent), _REMEMBERED), recent=tuple(recent[-_REMEMBERED:]))
         if taken == len(rows):
             here = attrs.evolve(here, page=here.page + 1, taken=0) if len(rows) >= PAGE else here.following_slice()
         if here is None or len(found) == limit or time.monotonic() >= deadline:
@@ -225,7 +235,10 @@ async def read(
 
 
 async def _known(place: Place, marks: Sequence[str], fetch: Fetch) -> int:
-    """How many of the first rows of a page, given by their marks, have been read already."""
+    """How many of the first rows of a page, given by their marks, have been read already.
+
+    Raises: VendorProtocolError when the vendor gives the page before once more: going on would never end.
+    """
     recent = place.recent
     if place.taken:
         if tuple(marks[: place.taken]) == recent[-place.taken :]:
@@ -234,11 +247,13 @@ async def _known(place: Place, marks: Sequence[str], fetch: Fetch) -> int:
     if place.page == 1 or not recent:
         return 0
     again = next((n for n in range(min(len(marks), len(recent)), 0, -1) if tuple(marks[:n]) == recent[-n:]), 0)
-    if again == 0:
+    if again == 0 and not (len(marks) >= PAGE and _common_end(marks, recent) >= PAGE):
         return 0
     # Either a call was filed meanwhile and pushed rows on to this page, or the vendor has rows that are equal in all
     # that it tells. The page before says which.
     before = [row.mark for row in await fetch(place, place.page - 1)]
+    if len(marks) >= PAGE and before == list(marks) and len(set(marks)) > 1:
+        raise VendorProtocolError(f"The vendor gave page {place.page - 1} of the history again as page {place.page}")
     return min(again, _pushed_off(recent, before))
 
 

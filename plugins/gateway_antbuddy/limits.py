@@ -1,6 +1,7 @@
 """The pace of our own requests, so that the vendor's limit (503, of unknown height) is not met, or not met again."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -24,15 +25,21 @@ class RequestLimit:
     _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _free_at: float = attrs.field(default=0.0, init=False)
 
-    async def wait(self) -> None:
-        """Wait for one's turn."""
+    async def wait(self, *, until: float = math.inf) -> float | None:
+        """Wait for one's turn; at once, and without taking it, the seconds until a turn that comes after *until*.
+
+        *until* is on the clock of `time.monotonic`.
+        """
         if self.per_second is None:
-            return
+            return None
         now = self._clock()
         turn = max(now, self._free_at)
+        if turn > until:
+            return turn - now
         self._free_at = turn + 1 / self.per_second
         if turn > now:
             await self._sleep(turn - now)
+        return None
 
     async def rest(self, attempt: int, retry_after: float | None, *, until: float) -> bool:
         """Wait after the vendor's limit was met, as long as it says or ever longer; False when there is no use.

@@ -53,7 +53,7 @@ HEARTBEAT = "2::"
 
 _PACKET = re.compile(r"([0-8]):[^:]*:[^:]*(?::(.*))?", re.DOTALL)
 _MARK = "\ufffd"
-_FRAMED = re.compile(f"{_MARK}(\\d+){_MARK}")
+_FRAMED = re.compile(f"{_MARK}([0-9]{{1,9}}){_MARK}")
 
 
 def event_packet(name: str, argument: Mapping[str, Any]) -> str:
@@ -75,10 +75,19 @@ def _parts(text: str) -> Iterator[str]:
         return
     at = 0
     while found := _FRAMED.match(text, at):
-        start, end = found.end(), found.end() + int(found[1])
-        if end < len(text) and not _FRAMED.match(text, end):
-            # The length counts something else than characters; the next frame says where this one ends.
-            following = _FRAMED.search(text, start)
-            end = following.start() if following else len(text)
-        yield text[start:end]
+        end = _end(text, found.end(), int(found[1]))
+        yield text[found.end() : end]
         at = end
+
+
+def _end(text: str, start: int, length: int) -> int:
+    """Where the packet ends that begins at *start*: another frame or nothing comes behind it.
+
+    Kazoo counts characters, others bytes. What lies before the next frame is looked at first: it is never too long.
+    """
+    following = _FRAMED.search(text, start)
+    nearest = following.start() if following else len(text)
+    if length in (nearest - start, len(text[start:nearest].encode("utf-8", "surrogatepass"))):
+        return nearest
+    counted = start + length  # the nearest frame is perhaps only text
+    return counted if counted == len(text) or _FRAMED.match(text, counted) else nearest

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import logging
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -18,16 +19,18 @@ from gateway_contracts import (
     InvalidRequest,
     Secret,
     VendorAuthFailed,
+    VendorUnavailable,
 )
 
 from . import SocketProtocol
 from .calls import Calls
-from .sockets import ConnectionLost, open_connection
+from .sockets import ConnectionLost, SubscriptionRefused, open_connection
 
 log = logging.getLogger("gateway.antbuddy")
 
 MAX_WAITING = 10_000  # events that nobody takes; then we stop reading, and the server ends the connection
 MAX_PAUSE = 300.0  # seconds; a vendor may ask for more, and is asked whether it means it
+STEADY_SECONDS = 60.0  # a connection that lasted so long was a good one; a shorter one makes the pauses grow
 
 
 def backoff(attempt: int) -> float:
@@ -47,6 +50,7 @@ class EventStream:
     extension_of: Callable[[str | None], str | None]
     token: Callable[[], Awaitable[Secret]]
     pause: Callable[[int], float] = backoff
+    clock: Callable[[], float] = time.monotonic
 
     async def follow(self) -> AsyncGenerator[CallEvent, None]:
         """Events as they come, and one of type `unknown` with `{"gap": …}` for each time without a connection.
@@ -82,8 +86,13 @@ class EventStream:
             except (ConnectionLost, GatewayError) as error:
                 why = error.code if isinstance(error, GatewayError) else str(error)
                 hint = error.retry_after if isinstance(error, GatewayError) else None
-            life.lost = True
-            life.attempts += 1
+                if isinstance(error, SubscriptionRefused) and life.subscribed_at:
+                    life.heard_at = life.subscribed_at  # heartbeats came, but no events could
+            if self.session.closed:
+                raise VendorUnavailable("The account was closed", account=self.account.name)
+            steady = life.steady_at is not None and self.clock() >= life.steady_at
+            life.lost, life.steady_at, life.subscribed_at = True, None, None
+            life.attempts = 1 if steady else life.attempts + 1
             calls.doubt()
             seconds = max(self.pause(life.attempts), min(hint or 0.0, MAX_PAUSE))
             log.warning(
@@ -98,19 +107,21 @@ class EventStream:
     async def _one_connection(self, calls: Calls, life: "_Life", waiting: asyncio.Queue[CallEvent | Exception]) -> None:
         """One connection, with a token of its own, from its start to its end, which is always a loss."""
         token = await self.token()
-        opening = open_connection(self.session, self.url, self.protocol, connect_seconds=self.account.timeouts.connect)
-        async with opening as connection:
-            await connection.subscribe(self.account_id, token)
+        connector, seconds = self.session.connector, self.account.timeouts
+        if connector is None or connector.closed:
+            raise ConnectionLost("the account was closed")
+        async with open_connection(connector, self.url, self.protocol, connect_seconds=seconds.connect) as connection:
+            await connection.subscribe(self.account_id, token, answer_seconds=seconds.read)
             now = datetime.now(UTC)
+            life.steady_at = self.clock() + STEADY_SECONDS
             if life.lost:
                 await waiting.put(self._gap(life.heard_at, now))
                 life.lost = False
-            life.heard_at = now
+            life.heard_at = life.subscribed_at = now
             log.info("socket.subscribed account=%s", self.account.name)
             async with contextlib.aclosing(connection.events()) as events:
                 async for named in events:
                     life.heard_at = datetime.now(UTC)
-                    life.attempts = 0
                     if named is not None:
                         for event in calls.hear(*named, life.heard_at):
                             await waiting.put(event)
@@ -130,8 +141,10 @@ class EventStream:
 
 @attrs.define
 class _Life:
-    """What outlives a connection: when the vendor was last heard, and how often connecting has failed since."""
+    """What outlives a connection: when the vendor was last heard, and how often in a row connecting did not last."""
 
     heard_at: datetime
     lost: bool = False
     attempts: int = 0
+    subscribed_at: datetime | None = None  # of the connection there is
+    steady_at: float | None = None  # when that one will have lasted, on the clock of the stream

@@ -1,9 +1,10 @@
 """What AntBuddy's documents show (004, undated; read 2026), and the tables from its words to ours."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import attrs
 from gateway_contracts import Direction, Outcome
@@ -23,6 +24,8 @@ USER = "user"  # 004:86-87: a person of ours; "realnumber" is anybody's number
 RECORDING_PREFIX = "call_recording_"  # the switch names recordings after the call's id
 _ENVELOPES = ("data", "docs", "items", "records", "rows")
 _SECONDS = 4_102_444_800  # 2100; a time beyond is not in seconds
+_LONGEST = 10_000_000  # seconds; what a record's id has room for
+_SHOWN = 40  # characters of a bad value in an error
 
 
 @attrs.frozen(kw_only=True)
@@ -84,33 +87,55 @@ def whole(value: Number) -> int | None:
     """
     if value is None or value == "":
         return None
-    number = float(value)
-    if number < 0 or number != number // 1:
-        raise ValueError(f"{value!r} is not a whole number")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = -1.0
+    if not 0 <= number < _SECONDS or number != number // 1:
+        raise ValueError(f"{str(value)[:_SHOWN]!r} is not a whole number of seconds")
     return int(number)
 
 
 def moment(seconds: Number) -> int:
     """Unix seconds (004:93). Raises: ValueError for what cannot be that."""
     found = whole(seconds)
-    if found is None or found >= _SECONDS:
-        raise ValueError(f"unix_timestamp {seconds!r} is not a time in seconds")
+    if found is None:
+        raise ValueError("unix_timestamp is empty")
+    return found
+
+
+def length(seconds: Number) -> int | None:
+    """How long a call took. Raises: ValueError for what cannot be that."""
+    found = whole(seconds)
+    if found is not None and found >= _LONGEST:
+        raise ValueError(f"{found} seconds is no length of a call")
     return found
 
 
 def call_id_of(recording: str | None) -> str | None:
     """The switch's id of the call that a recording is named after; None for another name."""
-    name = (recording or "").rpartition("/")[2]  # "file path" (004:95), though the sample is a bare name
-    if not name.startswith(RECORDING_PREFIX):
+    # "file path" (004:95), though the sample is a bare name; a call's id may itself hold a slash
+    name = f"/{recording or ''}".rpartition(f"/{RECORDING_PREFIX}")[2]
+    if name == f"/{recording or ''}":
         return None
-    stem, dot, _ = name.removeprefix(RECORDING_PREFIX).rpartition(".")
+    stem, dot, _ = name.rpartition(".")
     return (stem if dot else None) or None
+
+
+def address_of(url: str, base_url: str) -> str:
+    """Where a recording lies, also where the vendor leaves its own host out. Raises: ValueError."""
+    with contextlib.suppress(ValueError):  # whose text may hold the signature
+        whole_url = urljoin(f"{base_url}/", url)
+        parts = urlsplit(whole_url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return whole_url
+    raise ValueError("media is not an address")
 
 
 def expiry_of(url: str) -> datetime | None:
     """When a signed address ends, as far as it says so, in either spelling of its host."""
-    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     try:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         if "Expires" in query:
             return datetime.fromtimestamp(int(query["Expires"]), UTC)
         if "X-Amz-Date" in query and "X-Amz-Expires" in query:

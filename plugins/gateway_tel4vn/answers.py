@@ -1,9 +1,10 @@
-"""How TEL4VN says no: the same in all its products, with whatever status and under several keys."""
+"""How TEL4VN says yes and no: one reading for all its products, whatever the status, the keys and the envelope."""
 
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+import attrs
 from gateway_contracts import (
     AgentBusy,
     AgentNotRegistered,
@@ -12,27 +13,33 @@ from gateway_contracts import (
     InvalidRequest,
     NotFound,
     Origin,
-    VendorProtocolError,
     VendorRejected,
 )
-from gateway_contracts.http import Answer, error_for_status
+from gateway_contracts.http import Answer, Effect, error_for_status
+
+MAINTENANCE = 503  # the vendor's page of errors: nothing was done
+GONE = 404
 
 DIAL_REFUSALS: Mapping[str, type[GatewayError]] = {  # 001:108-113, 003:561-566: documented, so nothing rang
     "USER_NOT_REGISTERED": AgentNotRegistered,
     "USER_BUSY": AgentBusy,
 }
 _WORDS: Mapping[str, type[GatewayError]] = {
+    "bad request": InvalidRequest,
     "not found": NotFound,
     "extension not found": NotFound,
     "user is not existed": NotFound,
-    "queue not found": NotFound,
+    "queue not found": NotFound,  # 002:983, 002:1238
+    "campaign is invalid": InvalidRequest,  # 002:921
+    "import fail": VendorRejected,  # 002:1151
     "date range must be in 24 hours": InvalidRequest,  # 003:806
     "start_date must be after end_date": InvalidRequest,  # 003:865
 }
-_ROW_KEYS = frozenset({"id", "cdrId", "time_started", "dialAt"})
+_ROW_KEYS = frozenset({"id", "cdrId", "time_started", "dialAt", "customer_id"})
 _FAILURES = frozenset({"fail", "failed", "failure", "error"})
 _REFUSALS = frozenset({400, 409, 422})  # statuses that say no more than the body does
 _SUCCESS_CODES = frozenset({"0", "200", "201"})
+_SUCCESS_WORDS = frozenset({"success", "successfully"})
 _MESSAGE_KEYS = ("error", "message", "content", "code")
 _MAX_MESSAGE = 200
 _MAX_PARTS = 20
@@ -41,37 +48,73 @@ _MAX_PARTS = 20
 def classify(answer: Answer) -> GatewayError | None:
     """The error that *answer* stands for, whatever its status; None for success.
 
-    A `{"status": "fail"}` with a word that is not documented is a refusal, but no proof that nothing rang. A record has
-    a `status` too, which is the call's.
+    A `{"status": "fail"}` with a word that is not documented is a refusal, but no proof that nothing rang. A record or
+    a customer that is read has a `status` too, which is its own. Raises: what `Answer.nonsense` gives for an answer
+    that says success and an error at once, which proves neither.
     """
-    body = answer.data if isinstance(answer.data, dict) else {}
-    status = "" if _ROW_KEYS & body.keys() else str(body.get("status", "")).strip().lower()
+    body = reply(answer)
+    own_status = answer.effect is Effect.READ and bool(_ROW_KEYS & body.keys())
+    status, code = "" if own_status else _scalar(body.get("status")).lower(), _scalar(body.get("code"))
     failed = status in _FAILURES
-    code = body.get("code")
-    refused = failed or (code is not None and str(code) not in _SUCCESS_CODES) or bool(body.get("error"))
-    if 200 <= answer.status < 300 and not refused:
+    said = _texts(body)
+    refused = (
+        failed
+        or (body.get("code") is not None and code not in _SUCCESS_CODES)
+        or bool(body.get("error"))
+        or any(text.lower() in _WORDS for text in said)  # 002:921: a message is all there is
+    )
+    succeeded = 200 <= answer.status < 300
+    if succeeded and not refused:
         return None
     message = _message(body)
-    word = body.get("error") if isinstance(body.get("error"), str) else message
-    vendor_code = word[:_MAX_MESSAGE] if isinstance(word, str) and word else None
-    if status == "success":
-        return VendorProtocolError("The vendor says success and an error in one answer", vendor_code=vendor_code)
+    vendor_code = (said[0] if said else message or "")[:_MAX_MESSAGE] or None
+    if (
+        status == "success"
+        or body.get("success")  # beside "import fail", the customers that were taken all the same
+        or any(text.lower() in _SUCCESS_WORDS for text in said)
+        or (succeeded and code in _SUCCESS_CODES and not failed)
+    ):
+        both = answer.nonsense("says success and an error in one answer")
+        both.vendor_code = vendor_code
+        raise both
     kind = DIAL_REFUSALS.get((vendor_code or "").strip().upper())
     if kind is not None:
         return kind(_DIAL_MESSAGES[kind], vendor_code=vendor_code, dial_state=DialState.NOT_PLACED)
-    known = _WORDS.get((vendor_code or "").strip().lower())
-    if known:
-        return known(f"The vendor says: {vendor_code}", origin=Origin.VENDOR, vendor_code=vendor_code)
+    word = next((text.lower() for text in reversed(said) if text.lower() in _WORDS), None)
+    if word is not None:
+        return _WORDS[word](
+            f"The vendor says: {message}",
+            origin=Origin.VENDOR,
+            vendor_code=vendor_code,
+            fields=_fields(body.get("content")),
+        )
     if failed and (answer.status < 400 or answer.status in _REFUSALS):
         text = f"The vendor refused: {message}" if message else "The vendor refused and gave no reason"
         text += ". It does not document this, so look before you try again"
         return VendorRejected(text, vendor_code=vendor_code, dial_state=DialState.UNKNOWN)
-    error = error_for_status(answer, message)
+    # A 200 around `"code": 400` (002:1150) is judged as the status that it tells of.
+    told = int(code) if code.isdecimal() and 400 <= int(code[:9]) < 600 else None
+    seen = attrs.evolve(answer, status=told) if told and succeeded else answer
+    if succeeded and seen.status >= 500 and seen.status != MAINTENANCE and seen.effect is not Effect.READ:
+        raise seen.nonsense(f"says: {message}")
+    error = error_for_status(seen, message)
     if error is None:
-        error = VendorRejected(f"The vendor refused: {message}", vendor_code=vendor_code)
-    elif vendor_code:
-        error.vendor_code = vendor_code
+        return VendorRejected(f"The vendor refused: {message}", vendor_code=vendor_code)
+    error.vendor_code = vendor_code or error.vendor_code
+    error.fields.update(_fields(body.get("content")))
     return error
+
+
+def confirm(answer: Answer) -> None:
+    """Check that *answer* says that something was done, in any of the ways in which the vendor does.
+
+    Raises: what `Answer.nonsense` gives for one that says neither yes nor no.
+    """
+    body = reply(answer)
+    words = {text.lower() for text in (*_texts(body), _scalar(body.get("status")))}
+    if _scalar(body.get("code")) in _SUCCESS_CODES or words & _SUCCESS_WORDS:
+        return
+    raise answer.nonsense("says neither success nor failure")
 
 
 _DIAL_MESSAGES: Mapping[type[GatewayError], str] = {
@@ -80,22 +123,58 @@ _DIAL_MESSAGES: Mapping[type[GatewayError], str] = {
 }
 
 
+def reply(answer: Answer) -> Mapping[str, Any]:
+    """The object that *answer* is. What is said of something that was done may stand in `data`, what was read is not
+    looked into.
+    """
+    body = answer.data if isinstance(answer.data, dict) else {}
+    inner = body.get("data")
+    return {**inner, **body} if isinstance(inner, dict) and answer.effect is not Effect.READ else body
+
+
+def _scalar(value: Any) -> str:
+    """A number or a word as text; "" for nothing and "…" for anything larger, which may be too deep to be written."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value).strip() if isinstance(value, str | int) else "…"
+
+
+def _texts(body: Mapping[str, Any]) -> list[str]:
+    """What is said in words, the most telling key first."""
+    values = [body.get(key) for key in ("error", "message", "content")]
+    return [value.strip() for value in values if isinstance(value, str) and value.strip()]
+
+
 def _message(body: Mapping[str, Any]) -> str | None:
-    for key in _MESSAGE_KEYS:
-        found = _flatten(body.get(key))
-        if found:
-            return found[:_MAX_MESSAGE]
-    return None
+    found = [text for key in _MESSAGE_KEYS if (text := in_words(body.get(key)))]
+    if not found:
+        return None
+    detail = in_words(body.get("content"))  # beside `error`, the only part that says what is wrong (002:1666-1674)
+    more = f": {detail}" if detail and detail.lower() != found[0].lower() else ""
+    return f"{found[0]}{more}"[:_MAX_MESSAGE]
 
 
-def _flatten(value: Any, depth: int = 4) -> str:
+def _fields(content: Any) -> dict[str, str]:
+    """What is wrong with each field, where `content` is a list of objects (002:1666-1674)."""
+    found = content[:_MAX_PARTS] if isinstance(content, list) else []
+    said = {
+        name[:_MAX_MESSAGE]: in_words(text)[:_MAX_MESSAGE]
+        for each in found
+        if isinstance(each, dict)
+        for name, text in islice(each.items(), _MAX_PARTS)
+    }
+    return dict(islice(said.items(), _MAX_PARTS))
+
+
+def in_words(value: Any, depth: int = 4) -> str:
+    """Any JSON as a text for people; what is deep or long is cut short."""
     # Lists of objects, one for each bad field, stand under `error` and `content` (002:1666-1674).
     if isinstance(value, dict | list) and not depth:
         return "…"
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {_flatten(item, depth - 1)}" for key, item in islice(value.items(), _MAX_PARTS))
+        return "; ".join(f"{key}: {in_words(item, depth - 1)}" for key, item in islice(value.items(), _MAX_PARTS))
     if isinstance(value, list):
-        return "; ".join(_flatten(item, depth - 1) for item in value[:_MAX_PARTS])
+        return "; ".join(in_words(item, depth - 1) for item in value[:_MAX_PARTS])
     return "" if value is None else str(value).strip()
 
 

@@ -1,26 +1,55 @@
 """From user name and password, or an api key, to the token that every request carries."""
 
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
-from gateway_contracts import GatewayError, Secret, VendorAuthFailed, VendorProtocolError
-from gateway_contracts.http import HttpClient, Token, renew_at
+from gateway_contracts import Account, GatewayError, Secret, VendorAuthFailed, VendorProtocolError
+from gateway_contracts.http import HttpClient, Token, TokenCache, renew_at
 
-from .answers import unwrap
-from .words import whole
+from .answers import classify, unwrap
+from .settings import AccountSettings
+from .words import Number, whole
 
 
 @attrs.define(kw_only=True)
 class _Login:
-    api_key: str
+    api_key: str = attrs.field(repr=False)
 
 
 @attrs.define(kw_only=True)
 class _TokenRow:
-    token: str
-    expired: int | float | str | None = None
-    expired_in: int | float | str | None = None
+    token: str = attrs.field(repr=False)
+    expired: Number = None
+    expired_in: Number = None
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    account: Account, settings: AccountSettings, *, login_path: str, token_path: str
+) -> AsyncIterator[tuple[HttpClient, TokenCache]]:
+    """The session of an account and its token, for as long as the context is open."""
+
+    async def fetch() -> Token:
+        return await source.fetch()
+
+    tokens = TokenCache(fetch)
+    async with HttpClient(settings.base_url, account=account, tokens=tokens, classify=classify) as http:
+        source = TokenSource(
+            http=http,
+            login_path=login_path,
+            token_path=token_path,
+            api_key=settings.api_key,
+            username=settings.username,
+            password=settings.password,
+            max_age_seconds=settings.token_max_age_seconds,
+        )
+        try:
+            yield http, tokens
+        finally:
+            await tokens.aclose()
 
 
 @attrs.define(kw_only=True)
@@ -73,14 +102,15 @@ class TokenSource:
                 # Its text is left out: it may repeat what was sent.
                 raise VendorAuthFailed(
                     f"The vendor did not accept the account's credentials at {path}: check api_key, or username and "
-                    "password, in the account's settings",
+                    "password, in the account's settings"
+                    + (", and base_url: there may be nothing at that path" if error.status == 404 else ""),
                     account=error.account,
                 ) from None
             error.message = f"Asking for a token: {error.message}"
             raise
 
 
-def _expiry(value: int | float | str | None) -> float | None:
+def _expiry(value: Number) -> float | None:
     """When a token ends, None where that makes no sense: it is used until the vendor refuses it."""
     try:
         return whole(value)

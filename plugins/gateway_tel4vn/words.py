@@ -1,6 +1,6 @@
 """The words and numbers that TEL4VN's products share, turned into ours.
 
-Sources: documents 000, 001 and 003 (2021), the later public edition (2023) and spellings seen in real answers.
+Sources: documents 000, 001, 002 and 003 (2021), the later public edition (2023) and spellings seen in real answers.
 """
 
 import re
@@ -9,6 +9,9 @@ from datetime import UTC, datetime, tzinfo
 
 import attrs
 from gateway_contracts import Direction, Outcome
+
+Number = int | float | str | None
+"""A count, which arrives as a number or as text."""
 
 OUTCOMES: Mapping[str, Outcome] = {
     # Keys are lower-case with `-` between words. 003:830-856, 002:318-326, and spellings seen in real answers.
@@ -70,6 +73,11 @@ def whole(value: str | int | float | None, name: str = "a number") -> int | None
     if not 0 <= value < _TOO_MANY or value != int(value):
         raise ValueError(f"{name} is negative, broken or too large")
     return int(value)
+
+
+def truth(value: str | bool | None) -> bool | None:
+    """The vendor's "true" and "false", as text or not. None for anything else."""
+    return {"true": True, "false": False}.get(str(value).strip().lower())
 
 
 @attrs.frozen

@@ -72,7 +72,7 @@ def test_explanation_as_json(gateway, config):
     assert answer["accounts"][0]["name"] == "hanoi"
     assert answer["accounts"][0]["settings"]["api_key"] == "********"
     assert "history" in answer["accounts"][0]["interfaces"]
-    assert answer["sidecar"] == {"listen": "127.0.0.1:8080", "keys": []}
+    assert answer["sidecar"] == {"listen": "127.0.0.1:8080", "webhook_hosts": [], "keys": []}
 
 
 PROBLEMS = {
@@ -168,18 +168,14 @@ def test_missing_file(gateway, tmp_path):
     assert "none.toml does not exist" in failed.stderr
 
 
-def test_settings_without_effect_are_noted(gateway, account_toml, write):
-    """What is accepted and does nothing yet is said to do nothing."""
-    config = write(
-        account_toml.replace("[accounts.hanoi]\n", '[accounts.hanoi]\nhook_token = "t"\nreconcile_seconds = 5\n')
-        + '[proxy]\npublic_url = "https://gateway.example.vn"\n[journal]\nretention_days = 9\n'
-    )
+def test_an_account_that_is_not_reconciled_is_noted(gateway, account_toml, write):
+    """Whoever switches it off is told what that means."""
+    config = write(account_toml.replace("[accounts.hanoi]\n", "[accounts.hanoi]\nreconcile_seconds = 0\n"))
 
     done = gateway("check", config=config)
 
     assert done.exit_code == 0
-    for name in ("accounts.hanoi.hook_token", "accounts.hanoi.reconcile_seconds", "proxy.public_url", "[journal]"):
-        assert f"note: {name} is accepted and has no effect in this version" in done.stdout.splitlines()
+    assert "note: accounts.hanoi.reconcile_seconds is 0: events that the vendor loses are not found" in done.stdout
 
 
 def test_nothing_is_noted_that_is_not_there(gateway, config):
@@ -199,3 +195,40 @@ def test_broken_plugin_is_a_problem_of_its_account(gateway, write, install_plugi
         in failed.stdout
     )
     assert "no licence" in failed.stdout
+
+
+def test_hosts_that_webhooks_may_go_to_are_shown(gateway, write):
+    """They are an exception that an operator should see."""
+    shown = gateway("check", config=write('[proxy]\nwebhook_hosts = ["crm.internal", "10.0.0.7"]\n'))
+
+    assert "  webhooks  also to crm.internal, 10.0.0.7, over http too" in shown.stdout
+
+
+def test_a_plugin_that_fails_to_connect_is_a_problem_of_its_account(gateway, write, install_plugin):
+    """The check opens the accounts as the sidecar would, and says which could not be."""
+    code = (
+        "import contextlib, attrs\nfrom gateway_contracts import Vendor, hookimpl\n"
+        "Settings = attrs.make_class('Settings', {})\n"
+        "@contextlib.asynccontextmanager\nasync def connect(account, settings):\n    raise RuntimeError\n    yield\n"
+        "@hookimpl\ndef gateway_vendor():\n    return Vendor(name='acme', settings=Settings, connect=connect)\n"
+    )
+    install_plugin("acme", "acme_broken", code)
+
+    failed = gateway("check", config=write('[accounts.a]\nvendor = "acme"\n[accounts.b]\nvendor = "memory"\n'))
+
+    assert failed.exit_code == 3
+    assert "  accounts.a.vendor: the plugin of acme failed to connect: RuntimeError" in failed.stdout
+    assert "1 problem\n" in failed.stdout
+
+
+def test_other_accounts_are_called_beside_a_broken_one(gateway, write, install_plugin):
+    """A command for an account that works does its work; the log tells of the other."""
+    install_plugin("acme", "acme_broken", "raise RuntimeError('no licence')")
+    config = write('[accounts.a]\nvendor = "acme"\n[accounts.b]\nvendor = "memory"\n')
+
+    done = gateway("call", "b", "list_calls", config=config)
+    failed = gateway("call", "a", "list_calls", config=config)
+
+    assert (done.exit_code, failed.exit_code) == (0, 1)
+    assert "account.broken account=a" in done.stderr
+    assert "no licence" in failed.stderr

@@ -1,5 +1,6 @@
 """`gateway demo`: the main job, shown without any vendor."""
 
+import itertools
 import json
 import os
 import shlex
@@ -25,6 +26,17 @@ def test_walk_goes_through_the_main_job(process, tmp_path):
     assert (running.returncode, errors) == (0, "")
     for step in ("Start a call", "live calls", "Listen", "Transfer", "Watch it end", "Read its record", "Save its"):
         assert step in output
+    everywhere = output.partition("\n8. ")[2]
+    rows = [line.split() for line in everywhere.splitlines() if " answered " in line]
+    assert [row[:4] for row in rows] == [[account, "answered", "101", demo.NUMBER] for account in demo.VENDORS]
+    assert all(int(row[4]) > 0 for row in rows)
+    assert "hanoi: 200 OK\n  saigon: 200 OK\n  hotline: 501 unsupported, list_calls: " in everywhere
+    assert "call_control" in everywhere
+    told = [line.split()[1:3] for line in output.splitlines() if "•" in line][1:]  # the first explains the others
+    kinds = [kind for account, kind in told if account == "hanoi"]
+    assert kinds[:4] == ["call.ringing", "call.answered", "call.ended", "record.created"]
+    assert output.index("call.ringing") < output.index("\n5. ")
+    assert {account for account, kind in told if kind == "call.ended"} == set(demo.VENDORS)
     (saved,) = tmp_path.iterdir()
     assert f"audio are in {saved}" in output.replace("\n", " ")
     with wave.open(str(saved)) as audio:
@@ -33,12 +45,13 @@ def test_walk_goes_through_the_main_job(process, tmp_path):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_printed_lines_work_as_printed(process, tmp_path):
-    """Every curl line succeeds, in the order in which it stands, and the PBX does what they and the walk ask for; then
-    Ctrl-C ends the demo with 0.
+    """Every curl line succeeds, in the order in which it stands, but the one that is said to be answered 501, and the
+    PBX does what they and the walk ask for; then Ctrl-C ends the demo with 0.
     """
     running = process("demo", "--speed", "50", env={**os.environ, "TMPDIR": str(tmp_path)})
     pbx = running.stdout.readline().split()[-1]
-    lines = [line for line in iter(running.stdout.readline, "Ready. Ctrl-C ends it.\n") if line.startswith("curl")]
+    printed = list(iter(running.stdout.readline, "Ready. Ctrl-C ends it.\n"))
+    lines = {line: before for before, line in itertools.pairwise(printed) if line.startswith("curl")}
 
     statuses = {}
     for line in lines:
@@ -51,9 +64,12 @@ def test_printed_lines_work_as_printed(process, tmp_path):
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate()
 
-    assert len(lines) == 11
+    refused = {line: status for line, status in statuses.items() if status not in SUCCESS}
+    assert len(lines) == 12 + 2 * 4 + 1
     assert rung == [("listen", "103"), ("transfer", "102"), ("listen", "103"), ("transfer", "105")]
-    assert {line: status for line, status in statuses.items() if status not in SUCCESS} == {}
+    assert {lines[line]: status for line, status in refused.items()} == {
+        "# what hotline cannot do is answered 501\n": 501
+    }
     assert (running.returncode, errors) == (0, "")
 
 

@@ -40,7 +40,7 @@ def test_what_it_prints_is_a_configuration(process, gateway, tmp_path, vendor, l
 
 def test_unknown_vendor_names_the_nearest(gateway):
     """A misspelt vendor is a usage error that helps."""
-    refused = gateway("simulate", "tel4vn")
+    refused = gateway("simulate", "tel4vn-1")
 
     assert refused.exit_code == 2
     assert "did you mean 'tel4vn-v1'?" in refused.stderr

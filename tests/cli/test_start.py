@@ -10,7 +10,10 @@ import pytest
 import gateway as package
 from gateway.exits import EXIT_CODES, ExitCode
 
-HEAVY = {"aiohttp", "attr", "attrs", "cattrs", "structlog", "rich", "gateway_contracts", "orjson", "asyncio"}
+HEAVY = {"aiohttp", "attr", "attrs", "cattrs", "structlog", "rich", "gateway_contracts", "orjson", "asyncio"} | {
+    "sqlalchemy",
+    "alembic",
+}
 
 
 def test_help_imports_nothing_heavy():
@@ -64,7 +67,8 @@ def test_version(gateway):
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "demo", "simulate", "check", "vendors", "openapi", "call", "export", "keys"]
+    "command",
+    ["serve", "demo", "simulate", "check", "vendors", "openapi", "call", "dial", "export", "events", "keys", "plugin"],
 )
 def test_every_command_explains_itself(gateway, command):
     """Each command has a help text and is named in the help of all."""

@@ -7,7 +7,7 @@ import gateway_contracts
 import pytest
 from gateway_contracts import ERRORS, ConfigError, DialState, GatewayError, Origin, PluginError, dumps, errors, loads
 
-# DESIGN, Errors; with the two that it does not list: the gateway's own fault, and a range outside a recording.
+# DESIGN, Errors; with those that it does not list: the gateway's own fault, a range outside a recording, lost events.
 CODES = {
     "method_not_allowed": 405,
     "payload_too_large": 413,
@@ -30,6 +30,7 @@ CODES = {
     "outcome_unknown": 504,
     "internal_error": 500,
     "range_not_satisfiable": 416,
+    "events_lost": 410,
 }
 KINDS = sorted(ERRORS.values(), key=lambda kind: kind.code)
 

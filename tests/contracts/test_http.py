@@ -22,6 +22,7 @@ from gateway_contracts import (
     Origin,
     OutcomeUnknown,
     RateLimited,
+    Secret,
     Timeouts,
     VendorAuthFailed,
     VendorProtocolError,
@@ -705,3 +706,86 @@ async def test_no_secret_and_no_payload_gets_into_errors_or_logs(scripted, clien
     shown = f"{caught.value!r} {caught.value} {caught.value.as_problem()} {caplog.text} {http!r}"
     assert SECRET not in shown
     assert "password" not in shown
+
+
+@pytest.mark.parametrize("effect", Effect)
+async def test_a_secret_that_the_vendor_repeats_is_in_no_cause_either(scripted, client, http_answer, effect):
+    """Whoever logs an error with what caused it shows no more than the error."""
+    scripted.answers = [http_answer(500, b'{"error": "x"}')]
+
+    def classify(answer):
+        return VendorUnavailable(f"refused {SECRET}", vendor_code=SECRET)
+
+    http = await client(classify=classify)
+    with pytest.raises(GatewayError) as caught:
+        await http.send("POST", "/login", json={"password": Secret(SECRET)}, effect=effect)
+
+    error = caught.value
+    while isinstance(error, GatewayError):
+        assert SECRET not in f"{error!r} {error.as_problem()}"
+        error = error.__cause__
+
+
+# Bodies that are not JSON
+
+
+async def test_a_form_arrives_as_one(scripted, client):
+    """Every field in its order, one name twice, and whatever must be encoded."""
+    http = await client()
+
+    await http.send(
+        "POST", "/dial", form=[("agent", "101"), ("agent", "102"), ("text", "a&b=c ü+")], effect=Effect.RING
+    )
+
+    (request,) = scripted.received
+    assert "application/x-www-form-urlencoded" == request.headers["content-type"]
+    assert b"agent=101&agent=102&text=a%26b%3Dc+%C3%BC%2B" == request.body
+
+
+async def test_what_rings_by_a_form_is_sent_once(scripted, client):
+    """The body's kind changes nothing of that."""
+    scripted.answers = [LOST["dropped"]]
+    http = await client()
+
+    with pytest.raises(OutcomeUnknown):
+        await http.send("POST", "/dial", form=[("agent", "101")], effect=Effect.RING)
+
+    assert 1 == len(scripted.received)
+
+
+def words(body):
+    if not body.startswith(b"<"):
+        raise ValueError("is not XML")
+    return {"words": body[1:-1].decode().split()}
+
+
+async def test_a_body_is_read_by_the_vendors_own_decoder(scripted, client, http_answer):
+    """Its data comes in place of JSON; an empty body is none."""
+    scripted.answers = [http_answer(body=b"<a b>", content_type="text/xml"), http_answer(body=b"")]
+    http = await client(decode=words)
+
+    first, second = await http.send("GET", "/"), await http.send("GET", "/")
+
+    assert ({"words": ["a", "b"]}, None) == (first.data, second.data)
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(Effect.READ, VendorProtocolError), (Effect.RING, OutcomeUnknown)])
+async def test_what_the_decoder_cannot_read_is_no_success(scripted, client, http_answer, effect, expected):
+    """As for JSON: nonsense for a read, nothing proven for a dial."""
+    scripted.answers = [http_answer(body=b'{"id": 1}')]
+    http = await client(decode=words)
+
+    with pytest.raises(expected, match="cannot be read"):
+        await http.send("POST", "/", effect=effect)
+
+
+async def test_basic_credentials_are_blotted_out_with_and_without_their_scheme(scripted, client, http_answer):
+    """A vendor's error may repeat either."""
+    header = "Basic Z2F0ZXdheTpodW50ZXIy"
+    scripted.answers = [http_answer(400, b"{}")]
+    http = await client(classify=lambda _: VendorRejected(f"bad {header}, that is {header[6:]}"))
+
+    with pytest.raises(VendorRejected) as caught:
+        await http.send("GET", "/", headers={"Authorization": Secret(header)})
+
+    assert "Z2F0" not in caught.value.message

@@ -32,6 +32,8 @@ def example(kind, name="x"):
         return example(next(part for part in parts if part is not type(None)), name)
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return tuple(example(parts[0], f"{name} {index}") for index in range(2))
+    if origin is dict:
+        return {name: 5, "word": name, "share": 0.5}
     if attrs.has(kind):
         hints = typing.get_type_hints(kind)
         return kind(**{field.name: example(hints[field.name], field.name) for field in attrs.fields(kind)})

@@ -67,10 +67,10 @@ def test_a_secret_shows_stars_in_logs(caplog):
 
 def test_a_secret_is_not_in_the_configuration_that_is_printed():
     """A whole configuration can be shown, with plain settings too: the gateway cannot know which are secret."""
-    gateway = Gateway.from_config({"accounts": {"a": {"vendor": "memory", "hook_token": TEXT, "settings": {}}}})
+    gateway = Gateway.from_config({"accounts": {"a": {"vendor": "memory", "hook_key": TEXT, "settings": {}}}})
 
     assert TEXT not in repr(gateway.config)
-    assert TEXT == gateway.config.accounts["a"].hook_token.reveal()
+    assert TEXT == gateway.config.accounts["a"].hook_key.reveal()
 
 
 @pytest.mark.parametrize("settings", [{"api_key": TEXT, "port": "x"}, {"api_key": [TEXT]}, {"api_key": {"envy": TEXT}}])
@@ -85,10 +85,10 @@ def test_a_secret_is_not_in_the_error_about_what_holds_it(settings):
 def test_a_secret_of_the_wrong_form_is_not_in_the_configurations_error():
     """`gateway check` can be pasted into a ticket."""
     with pytest.raises(ConfigError) as caught:
-        Gateway.from_config({"accounts": {"a": {"vendor": "memory", "hook_token": {"envv": TEXT}}}})
+        Gateway.from_config({"accounts": {"a": {"vendor": "memory", "hook_key": {"envv": TEXT}}}})
 
     assert TEXT not in str(caught.value)
-    assert "accounts.a.hook_token" == caught.value.path
+    assert "accounts.a.hook_key" == caught.value.path
 
 
 def test_secrets_compare_by_their_text():

@@ -1,6 +1,7 @@
 """Gateways over the memory plugin and over adapters made for a test, and a client that shows whole answers."""
 
 import contextlib
+import sys
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -100,6 +101,25 @@ def adapter_of():
         return adapter
 
     return make
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Puts a distribution with one plugin on the path: module, its source, and the vendor's name."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def add(module, source, name, *, dist=None):
+        dist = dist or module.replace("_", "-")
+        (tmp_path / f"{module}.py").write_text(source)
+        info = tmp_path / f"{dist.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[telephony_gateway.vendors]\n{name} = {module}\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    yield add
+    for module in tmp_path.glob("*.py"):
+        sys.modules.pop(module.stem, None)
 
 
 class Answer(NamedTuple):

@@ -61,13 +61,13 @@ def refused(data):
 
 def test_the_designs_example_is_read(tmp_path, monkeypatch):
     """Every key of it has its place."""
-    monkeypatch.setenv("HANOI_HOOK", "hook")
+    monkeypatch.setenv("HANOI_HOOK", "hook-of-sixteen-or-more")
     file = tmp_path / "gateway.toml"
     file.write_text(DESIGN)
 
     config = read_config(file)
 
-    assert ("tel4vn-v1", Secret("hook"), 60) == (
+    assert ("tel4vn-v1", Secret("hook-of-sixteen-or-more"), 60) == (
         config.accounts["hanoi"].vendor,
         config.accounts["hanoi"].hook_token,
         config.accounts["hanoi"].reconcile_seconds,
@@ -81,7 +81,7 @@ def test_the_designs_example_is_read(tmp_path, monkeypatch):
         config.proxy.keys[0].scopes,
         config.proxy.keys[0].accounts,
     )
-    assert ("sqlite:///gateway.db", 90) == (config.journal.url, config.journal.retention_days)
+    assert (Secret("sqlite:///gateway.db"), 90) == (config.journal.url, config.journal.retention_days)
 
 
 def test_a_file_may_be_empty(tmp_path):
@@ -149,6 +149,14 @@ def test_every_wrong_key_is_named_at_once():
         ("accounts.pbx.reconcile_seconds", {"accounts": {"pbx": {"vendor": "memory", "reconcile_seconds": 1.5}}}),
         ("accounts.pbx.reconcile_seconds", {"accounts": {"pbx": {"vendor": "memory", "reconcile_seconds": -1}}}),
         ("journal.retention_days", {"journal": {"retention_days": 0}}),
+        ("accounts.a.hook_token", {"accounts": {"a": {"vendor": "memory", "hook_token": "short"}}}),
+        ("accounts.a.hook_token", {"accounts": {"a": {"vendor": "memory", "hook_token": "with/a/slash/and/a/?"}}}),
+        ("accounts.a.hook_key_in", {"accounts": {"a": {"vendor": "memory", "hook_key_in": []}}}),
+        ("proxy.public_url", {"proxy": {"public_url": "gateway.example.vn"}}),
+        ("proxy.public_url", {"proxy": {"public_url": "https://gateway.example.vn/?a=b"}}),
+        ("proxy.webhook_hosts", {"proxy": {"webhook_hosts": "crm.internal"}}),
+        ("proxy.webhook_hosts[1]", {"proxy": {"webhook_hosts": ["crm.internal", "http://crm.internal"]}}),
+        ("proxy.webhook_hosts[0]", {"proxy": {"webhook_hosts": ["crm.internal:8080"]}}),
         ("routes", {"routes": 1}),
         ("routes.r.accounts", {"routes": {"r": {}}}),
         ("routes.r.accounts", {"routes": {"r": {"accounts": "pbx"}}}),
@@ -183,17 +191,17 @@ def test_a_secret_may_come_from_the_environment(monkeypatch):
     """`{ env = "NAME" }`."""
     monkeypatch.setenv("HOOK", "s3cr3t")
 
-    config = make_config({"accounts": {"pbx": {"vendor": "memory", "hook_token": {"env": "HOOK"}}}})
+    config = make_config({"accounts": {"pbx": {"vendor": "memory", "hook_key": {"env": "HOOK"}}}})
 
-    assert Secret("s3cr3t") == config.accounts["pbx"].hook_token
+    assert Secret("s3cr3t") == config.accounts["pbx"].hook_key
 
 
 def test_a_secret_may_come_from_a_file_beside_the_configuration(tmp_path):
     """`{ file = "…" }`, relative to gateway.toml; a line break at the end is not part of it."""
     (tmp_path / "hook").write_text(" s3cr3t \n")
-    (tmp_path / "gateway.toml").write_text('[accounts.pbx]\nvendor = "memory"\nhook_token = { file = "hook" }\n')
+    (tmp_path / "gateway.toml").write_text('[accounts.pbx]\nvendor = "memory"\nhook_key = { file = "hook" }\n')
 
-    assert Secret(" s3cr3t ") == read_config(tmp_path / "gateway.toml").accounts["pbx"].hook_token
+    assert Secret(" s3cr3t ") == read_config(tmp_path / "gateway.toml").accounts["pbx"].hook_key
 
 
 @pytest.mark.parametrize(
@@ -223,9 +231,9 @@ def test_a_secret_that_cannot_be_read_is_named_by_its_path(tmp_path, monkeypatch
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
 
     with pytest.raises(ConfigError, match=text) as caught:
-        make_config({"accounts": {"pbx": {"vendor": "memory", "hook_token": value}}}, beside=tmp_path)
+        make_config({"accounts": {"pbx": {"vendor": "memory", "hook_key": value}}}, beside=tmp_path)
 
-    assert "accounts.pbx.hook_token" == caught.value.path
+    assert "accounts.pbx.hook_key" == caught.value.path
     assert "s3cr3t" not in str(caught.value)
 
 

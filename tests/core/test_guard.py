@@ -423,3 +423,20 @@ async def test_text_that_no_phone_has_is_refused_by_name(value):
     assert {"extension"} == set(caught.value.fields)
     assert DialState.NOT_PLACED is caught.value.dial_state
     assert [] == guarded._adapter.got
+
+
+class OlderAdapter:
+    """Was written when calls had no hotline."""
+
+    async def start_call(self, *, extension, number):
+        raise AssertionError("not reached with a hotline")
+
+
+async def test_an_argument_that_is_newer_than_the_plugin_is_refused():
+    """By its name, with the proof that nothing rang: the plugin is not broken, it is older."""
+    guard = Guard(OlderAdapter(), "pbx", "acme", Timeouts())
+
+    with pytest.raises(Unsupported, match="older than hotline") as caught:
+        await guard(OPERATIONS["start_call"], {**DIAL, "hotline": "1900"})
+
+    assert DialState.NOT_PLACED is caught.value.dial_state

@@ -65,6 +65,7 @@ async def test_a_call_is_started_over_http(http, gateway):
         "extension": "101",
         "number": "0899098899",
         "requested_at": "2026-01-31T09:00:00Z",
+        "dial_id": None,
     } == answer.json
     assert [("start_call", "call-1", "101")] == gateway["pbx"].adapter.told
 
@@ -245,7 +246,7 @@ async def test_a_head_is_refused_without_a_body(http):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v2/accounts", "/v1/accounts/", f"{CALLS}/", f"{CALLS}/c1/dance", "/hooks/pbx/x", "//", "/%00"],
+    ["/", "/v1", "/v2/accounts", "/v1/accounts/", f"{CALLS}/", f"{CALLS}/c1/dance", "/hooks/pbx", "//", "/%00"],
 )
 async def test_another_path_is_not_found(http, path):
     """With where to look."""
@@ -520,12 +521,14 @@ async def test_accounts_say_what_they_can_do(http):
         "vendor": "memory",
         "accounts": [],
         "state": "open",
+        "reason": None,
         "interfaces": ["click_to_call", "call_control", "history", "recording"],
         "operations": [
             name
             for name, each in OPERATIONS.items()
             if each.interface in ("click_to_call", "call_control", "history", "recording")
         ],
+        "events": {"state": "off", "last_event_at": None, "watermark": None},
     } == items["pbx"]
     assert (None, ["pbx", "other"]) == (items["sales"]["vendor"], items["sales"]["accounts"])
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gateway import Gateway, PluginError
+from gateway import ConfigError, Gateway, PluginError
 from gateway.registry import load_vendor, vendor_names
 
 GOOD = """
@@ -13,25 +13,6 @@ from gateway_contracts import Vendor, hookimpl
 def gateway_vendor():
     return Vendor(name="{name}", settings=object, connect=None)
 """
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Puts a distribution with one plugin on the path: module, its source, and the vendor's name."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def add(module, source, name, *, dist=None):
-        dist = dist or module.replace("_", "-")
-        (tmp_path / f"{module}.py").write_text(source)
-        info = tmp_path / f"{dist.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[telephony_gateway.vendors]\n{name} = {module}\n")
-        monkeypatch.delitem(sys.modules, module, raising=False)
-
-    yield add
-    for module in tmp_path.glob("*.py"):
-        sys.modules.pop(module.stem, None)
 
 
 def test_a_vendor_is_found_by_its_name():
@@ -72,18 +53,65 @@ def test_a_broken_plugin_that_nobody_uses_stops_nobody(install):
         ("with that name", GOOD.format(name="other")),
         ("one hook `gateway_vendor`", GOOD.replace("return", "return None  #")),
         ("one hook `gateway_vendor`", GOOD.replace("return", "return 'broken'  #")),
+        ("SystemExit: 1", "raise SystemExit(1)"),
+        (
+            "against contracts '2.0'",
+            GOOD.format(name="broken").replace("connect=None", "connect=None, contracts='2.0'"),
+        ),
     ],
 )
-def test_a_broken_plugin_that_is_named_is_told_what_to_mend(install, text, source):
-    """The account, the vendor, the plugin and what is wrong with it."""
+async def test_a_broken_plugin_that_is_named_is_told_what_to_mend(install, text, source):
+    """The account, the vendor, the plugin and what is wrong with it, whenever the account is used."""
     install("plugin_broken", source, "broken")
 
-    with pytest.raises(PluginError) as caught:
-        Gateway.from_config({"accounts": {"pbx": {"vendor": "broken"}}})
+    async with Gateway.from_config({"accounts": {"pbx": {"vendor": "broken"}}}) as gateway:
+        reason = str(gateway["pbx"].broken)
 
-    assert text in str(caught.value)
-    assert "accounts.pbx" in str(caught.value)
-    assert "plugin" in str(caught.value)
+    assert text in reason
+    assert "accounts.pbx" in reason
+    assert "plugin" in reason
+
+
+def declaring(version):
+    return GOOD.format(name="acme").replace("connect=None", f"connect=None, contracts={version!r}")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.4"])
+def test_a_plugin_for_these_contracts_or_older_ones_of_the_same_kind_is_loaded(install, monkeypatch, version):
+    """What was there in 1.4 is there in 1.5."""
+    monkeypatch.setattr("gateway.registry.CONTRACTS_VERSION", "1.5")
+    install("plugin_good", declaring(version), "acme")
+
+    assert version == load_vendor("acme").contracts
+
+
+@pytest.mark.parametrize("version", ["1.6", "0.9", "2.0", "2.5", "", "1", "1.5.0", "one", None])
+def test_a_plugin_for_other_contracts_is_refused(install, monkeypatch, version):
+    """Its plugin is named, with both versions and what to install."""
+    monkeypatch.setattr("gateway.registry.CONTRACTS_VERSION", "1.5")
+    install("plugin_other", declaring(version), "acme")
+
+    with pytest.raises(PluginError, match=r"plugin-other 1\.0.*against contracts .*this gateway has 1\.5: install"):
+        load_vendor("acme")
+
+
+def test_a_plugin_that_says_nothing_was_written_for_the_first_contracts(install, monkeypatch):
+    """It works with all of 1, and is refused by 2."""
+    install("plugin_silent", GOOD.format(name="acme"), "acme")
+
+    assert "1.0" == load_vendor("acme").contracts
+    monkeypatch.setattr("gateway.registry.CONTRACTS_VERSION", "2.0")
+    with pytest.raises(PluginError, match=r"against contracts '1\.0'"):
+        load_vendor("acme")
+
+
+def test_a_vendor_that_no_plugin_supports_stops_the_start():
+    """That is a wrong setting, not a broken plugin."""
+    with pytest.raises(ConfigError) as caught:
+        Gateway.from_config({"accounts": {"pbx": {"vendor": "memry"}}})
+
+    assert "accounts.pbx.vendor" == caught.value.path
+    assert "did you mean 'memory'" in caught.value.message
 
 
 def test_two_plugins_that_claim_one_name_are_both_named(install):

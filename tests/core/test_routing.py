@@ -317,7 +317,7 @@ async def test_a_route_has_what_any_of_its_accounts_has(gateway_of, adapter_of, 
         assert (History, Recording, ClickToCall) == sales.interfaces
         assert ("a", "b") == sales.routed
         assert sales.vendor is None
-        with pytest.raises(Unsupported, match="No account of this route has reports") as caught:
+        with pytest.raises(Unsupported, match=r"No account of route sales \(a, b\) has reports") as caught:
             _ = sales.reports
         assert "sales" == caught.value.account
         with pytest.raises(Unsupported):

@@ -3,23 +3,20 @@
 import asyncio
 import contextlib
 import itertools
-import json
-import os
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import aiohttp
-import attrs
 import pytest
 from aiohttp import web
-from gateway_contracts import ENTRY_POINTS, OPERATIONS, Account, Unsupported
+from gateway_contracts import CONTRACTS_VERSION, ENTRY_POINTS, OPERATIONS, Account, Unsupported
 from gateway_simulators import LiveClock
 from gateway_simulators.faults import FaultKind
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
-from gateway_tel4vn.v1 import Settings
 
 from gateway import Gateway, Secret, make_app
 
@@ -55,30 +52,6 @@ async def test_the_readmes_python_runs_as_it_stands(pbx, tmp_path):
     assert errors == b""
     assert pbx.originated[0].call_id in output.decode()
     assert "answered" in output.decode()
-
-
-async def test_the_example_calls_waits_and_keeps_the_recording(tmp_path):
-    """It runs as it stands; only the address in its configuration is another."""
-    example = ROOT / "examples/one_call"
-    async with Tel4vnV1Simulator(clock=LiveClock(speed=100)) as pbx:
-        text = (example / "gateway.toml").read_text(encoding="utf-8")
-        (tmp_path / "gateway.toml").write_text(text.replace("http://127.0.0.1:8070", pbx.url), encoding="utf-8")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            example / "app.py",
-            "101",
-            "0899098899",
-            cwd=tmp_path,
-            env={**os.environ, "TEL4VN_API_KEY": pbx.api_key},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate()
-
-    (recording,) = tmp_path.glob("*.wav")
-    assert b"" == errors
-    assert b"answered" in output
-    assert recording.read_bytes().startswith(b"RIFF")
 
 
 def test_the_readmes_configuration_is_one(monkeypatch):
@@ -134,6 +107,7 @@ async def test_the_guides_plugin_dials_and_refuses_what_it_cannot_say():
     module: dict = {"__name__": "gateway_acme"}
     exec(blocks(GUIDE, "python")[0], module)  # noqa: S102 # the document's own code
     vendor = module["gateway_vendor"]()
+    assert vendor.contracts == CONTRACTS_VERSION
     settings = vendor.settings(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", api_key=Secret("k"))
 
     async with contextlib.AsyncExitStack() as stack:
@@ -147,29 +121,42 @@ async def test_the_guides_plugin_dials_and_refuses_what_it_cannot_say():
     assert dialled == [({"from": "101", "to": "0899098899"}, "k")]
 
 
-def test_every_setting_of_tel4vn_v1_is_explained_with_its_default():
-    """The table of settings has every setting, no other, and the defaults that are in force."""
-    text = (ROOT / "docs/tel4vn-v1.md").read_text(encoding="utf-8")
-    rows = {}
-    for names, default in re.findall(r"^\| (`[a-z_`, ]+`) \|([^|]*)\|", text, re.MULTILINE):
-        rows.update(dict.fromkeys(re.findall(r"`(\w+)`", names), default.strip()))
+def test_no_block_of_code_is_left_out():
+    """The blocks are those that the tests here run; who adds one adds its test."""
+    languages = [re.findall(r"^```(\w+)$", text, re.MULTILINE) for text in (README, GUIDE)]
 
-    assert {field.name for field in attrs.fields(Settings)} == set(rows)
-    default = Settings(base_url="https://pbx.example.vn", api_key=Secret("k"))
-    for name, shown in rows.items():
-        if shown.startswith("`"):
-            word = shown.strip("`")
-            value = getattr(default, name)
-            text = json.dumps(value) if isinstance(value, bool) else str(value)
-            if isinstance(value, dict):
-                text = "{ " + ", ".join(f'{_key(key)} = "{item}"' for key, item in value.items()) + " }"
-            elif value == ():
-                text = "[]"
-            assert text.removesuffix(".0") == word, name
+    assert [["python", "toml", "sh"], ["sh", "python", "toml", "toml"]] == languages
 
 
-def _key(key):
-    return key if key.isalpha() else f'"{key}"'
+def test_the_guides_commands_write_a_package_and_check_it(tmp_path, install_beside):
+    """Each line does what it says; the package has the files that the guide explains."""
+    gateway = Path(sys.executable).with_name("gateway")
+    new, install, check = (shlex.split(line) for line in blocks(GUIDE, "sh")[0].splitlines())
+
+    written = subprocess.run([gateway, *new[1:]], cwd=tmp_path, capture_output=True, check=False)
+    environment = install_beside(tmp_path / "gateway-acme", "acme")  # as pip would
+    environment["PYTEST_ADDOPTS"] += " -k test_everything_is_supported"  # all of it runs in tests/cli/test_plugin.py
+    checked = subprocess.run([gateway, *check[1:]], cwd=tmp_path, env=environment, capture_output=True, check=False)
+
+    named = re.findall(r"`((?:gateway_acme|tests)/\w+\.py)`", GUIDE)
+    assert ["gateway", "pip", "gateway"] == [new[0], install[0], check[0]]
+    assert "gateway-acme[test]" == install[-1]
+    assert (0, 0) == (written.returncode, checked.returncode), checked.stderr
+    assert 7 == len(named)
+    assert [] == [path for path in named if not (tmp_path / "gateway-acme" / path).is_file()]
+
+
+def test_the_guide_sends_authors_to_what_is_there():
+    """Every folder and file to imitate exists, and every name of the contracts."""
+    rows = re.findall(r"^\| .* \| (`(?:plugins|examples)/.*) \|$", GUIDE, re.MULTILINE)
+    folders = [row.split("`")[1] for row in rows]
+    files = [
+        (folder, name) for folder, row in zip(folders, rows, strict=True) for name in re.findall(r"`(\w+\.py)`", row)
+    ]
+
+    assert len(rows) > 10
+    assert [] == [folder for folder in folders if not (ROOT / folder).is_dir()]
+    assert [] == [each for each in files if not list((ROOT / each[0]).rglob(each[1]))]
 
 
 def test_every_fault_and_every_control_of_the_simulator_is_explained():
@@ -184,7 +171,7 @@ def test_every_fault_and_every_control_of_the_simulator_is_explained():
     sources = [
         path.read_text(encoding="utf-8") for path in (ROOT / "contracts/gateway_simulators").glob("*/control.py")
     ]
-    controls = {path for source in sources for path in re.findall(r'\("[A-Z]+", "([^"]+)", control', source)}
+    controls = {path for source in sources for path in re.findall(r'\("[A-Z]+", "([^"]+)", (?:control|self)\.', source)}
     explained = set(re.findall(r"`(?:GET|POST|PATCH|DELETE) ([^`]+)`", text)) | {"extensions/{extension}/unregister"}
 
     assert {kind.value for kind in FaultKind} == named

@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway_simulators import ManualClock
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
-from tests import wire
+from tests.wire import Wire
 
 
 class Answer(NamedTuple):
@@ -23,14 +23,15 @@ class Answer(NamedTuple):
 class Client:
     """Talks to the PBX as an adapter would; *checked* is False where a wrong request is meant to be wrong."""
 
-    def __init__(self, session, pbx):
+    def __init__(self, session, pbx, vendor="tel4vn-v1"):
+        self.wire = Wire.load(vendor)
         self.session = session
         self.pbx = pbx
         self.token = ""
 
-    async def log_in(self):
+    async def log_in(self, path="/v1/auth/token"):
         self.token = ""
-        answer = await self.post("/v1/auth/token", {"api_key": self.pbx.api_key})
+        answer = await self.post(path, {"api_key": self.pbx.api_key})
         self.token = answer.body["data"]["token"]
         return answer.body["data"]
 
@@ -52,13 +53,13 @@ class Client:
 
     async def _send(self, method, path, query, body, checked, headers):
         if checked:
-            wire.check_request(method, path, query, body)
+            self.wire.check_request(method, path, query, body)
         sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         async with self.session.request(method, path, params=query, json=body, headers=sent) as answer:
             raw = await answer.read()
             parsed = orjson.loads(raw) if answer.content_type == "application/json" else None
             if checked:
-                wire.check_answer(method, path, answer.status, parsed)
+                self.wire.check_answer(method, path, answer.status, parsed)
             return Answer(answer.status, parsed, answer.headers, raw)
 
 

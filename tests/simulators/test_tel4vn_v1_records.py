@@ -5,7 +5,7 @@ import wave
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gateway_simulators.tel4vn_v1 import records
+from gateway_simulators.tel4vn import records
 
 START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)  # where a ManualClock begins; 16:00 in Viet Nam
 SINCE = datetime(2025, 12, 1, tzinfo=UTC)

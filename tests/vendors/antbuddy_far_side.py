@@ -54,6 +54,16 @@ class AntbuddyFarSide:
     number = "0899888999"
     hotline = "02873019555"
 
+    def hash_of(self, *values: str) -> str:
+        """The hash that the document asks for around *values*, in the order in which they are sent."""
+        return hashlib.sha256("".join([self.pbx.app_id, *values, self.pbx.app_secret]).encode()).hexdigest()
+
+    def signed(self, method: str, query: dict[str, str]) -> dict[str, str]:
+        """*query* as it must arrive: signed in itself, but for a POST, which is signed in its headers."""
+        if method == "POST":
+            return query
+        return {"appId": self.pbx.app_id, **query, "hash": self.hash_of(*query.values())}
+
     def __init__(self, pbx: AntbuddySimulator) -> None:
         self.pbx = pbx
         # Everybody picks up at once and talks until told otherwise, so nothing here waits for a clock.

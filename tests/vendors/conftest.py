@@ -8,8 +8,9 @@ from aiohttp import web
 from gateway import Gateway, make_app
 from tests.vendors.antbuddy_far_side import AntbuddyFarSide
 from tests.vendors.tel4vn_v1_far_side import Tel4vnV1FarSide
+from tests.vendors.tel4vn_v2_far_side import Tel4vnV2FarSide
 
-FAR_SIDES = [Tel4vnV1FarSide, AntbuddyFarSide]
+FAR_SIDES = [Tel4vnV1FarSide, Tel4vnV2FarSide, AntbuddyFarSide]
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +39,7 @@ async def reaching(far, way, **settings):
 
 @pytest.fixture
 async def far():
-    """The vendor's end."""
+    """The vendor's end; a module about another vendor has a fixture of its own by this name."""
     async with Tel4vnV1FarSide.open() as far:
         yield far
 

@@ -5,20 +5,12 @@ for by following events, which only an application in the same process can do.
 """
 
 import asyncio
-import hashlib
-import json
-from typing import Any
 
-import aiohttp
-import attrs
 import pytest
-from click.testing import CliRunner
-from gateway_contracts import OPERATIONS, Audio, Location, to_json
-from gateway_contracts.converters import dumps, loads
 
 from gateway import Gateway
 from tests.vendors.antbuddy_far_side import AntbuddyFarSide, record_id_of
-from tests.vendors.conftest import serving
+from tests.vendors.four_ways import WAYS, Row, check
 
 NUMBER = "0899888999"
 RECORDING = "call_recording_F5879958-1A1211E8-A55AA457-72574952@172.16.0.204.mp3"
@@ -87,20 +79,6 @@ FOUND = {
 HISTORIES, PLAY = "/oapi/v1/call/histories", "/oapi/v1/call/play_recording"
 
 
-@attrs.frozen
-class Row:
-    """One operation: how it is asked for, what the vendor must receive, and what the application must see."""
-
-    numbers: str
-    operation: str
-    arguments: dict[str, Any]
-    method: str
-    path: str
-    query: dict[str, str] = attrs.field(factory=dict)
-    body: dict[str, Any] | None = None
-    sees: Any = None
-
-
 ROWS = [
     Row(
         "2",
@@ -135,66 +113,6 @@ ROWS = [
 ]
 
 
-# The four ways. Each takes an operation and its arguments as JSON, and gives the answer as JSON, or as bytes.
-
-
-async def _by_facade(gateway, operation, arguments):
-    found = OPERATIONS[operation]
-    answer = await getattr(getattr(gateway["hanoi"], found.interface), operation)(**arguments)
-    if isinstance(answer, Audio):
-        async with answer:
-            return await answer.read()
-    return loads(dumps(to_json(answer)))
-
-
-async def embedded(config, operation, arguments, _):
-    async with Gateway.from_config(config) as gateway:
-        return await _by_facade(gateway, operation, arguments)
-
-
-async def remote(config, operation, arguments, _):
-    async with Gateway.from_config(config) as local, serving(local) as url, Gateway.remote(url) as gateway:
-        return await _by_facade(gateway, operation, arguments)
-
-
-async def http(config, operation, arguments, _):
-    found = OPERATIONS[operation]
-    places: dict[Location, dict[str, Any]] = {place: {} for place in Location}
-    for parameter in found.parameters:
-        if parameter.name in arguments:
-            places[parameter.location][parameter.sent_as] = arguments[parameter.name]
-    async with Gateway.from_config(config) as gateway, serving(gateway) as url, aiohttp.ClientSession() as session:
-        response = await session.request(
-            found.verb,
-            f"{url}/v1/accounts/hanoi{found.path.format(**places[Location.PATH])}",
-            params={name: str(value) for name, value in places[Location.QUERY].items()},
-            json=places[Location.BODY] if found.verb == "POST" else None,
-            headers=places[Location.HEADER],
-        )
-        body = await response.read()
-        assert response.status in {found.status, 206}, body
-        return body if found.binary else loads(body)
-
-
-async def command_line(config, operation, arguments, folder):
-    from gateway.cli import main
-
-    file, out = folder / "gateway.toml", folder / "answer"
-    settings = config["accounts"]["hanoi"]["settings"]
-    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items() if name != "devices"]
-    for extension, device in settings["devices"].items():
-        lines.append(f'[accounts.hanoi.settings.devices."{extension}"]')
-        lines += [f"{name} = {json.dumps(value)}" for name, value in device.items()]
-    file.write_text("\n".join(['[accounts.hanoi]\nvendor = "antbuddy"\n[accounts.hanoi.settings]', *lines]))
-    words = [f"{name}={value}" for name, value in arguments.items()]
-    more = ["--out", str(out)] if OPERATIONS[operation].binary else []
-    run = ["--config", str(file), "call", *more, "hanoi", operation, *words]
-    # In a thread, since it runs a loop of its own while the simulator runs in this one.
-    done = await asyncio.to_thread(CliRunner().invoke, main, run)
-    assert done.exit_code == 0, done.output
-    return out.read_bytes() if more else loads(done.stdout)
-
-
 @pytest.fixture
 async def far():
     """The vendor's end."""
@@ -202,32 +120,17 @@ async def far():
         yield far
 
 
-def sha256(text):
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@pytest.mark.parametrize("way", [embedded, http, remote, command_line], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.numbers} {row.operation}".replace(" ", "-"))
 async def test_every_documented_operation_works_in_all_four_ways(row, way, far, tmp_path):
     """The vendor receives exactly what its document asks for, hash included, whichever way the application took."""
-    pbx = far.pbx
-    pbx.add_record(**ROW)
-    config = {"accounts": {"hanoi": {"vendor": far.vendor, "settings": far.settings}}}
+    far.pbx.add_record(**ROW)
 
-    seen = await way(config, row.operation, row.arguments, tmp_path)
+    request = await check(row, way, far, {}, tmp_path)
 
-    (request,) = [each for each in pbx.requests if each.path == row.path]
-    assert (row.method, row.body) == (request.method, request.body)
     if row.method == "POST":
         credentials = request.headers["x-auth-app-id"], request.headers["x-auth-app-hash"]
-        assert (pbx.app_id, sha256(pbx.app_id + pbx.app_secret)) == credentials
-    else:
-        hashed = sha256(pbx.app_id + "".join(row.query.values()) + pbx.app_secret)
-        assert {"appId": pbx.app_id, **row.query, "hash": hashed} == dict(request.query)
-    if isinstance(row.sees, bytes):
-        assert seen.startswith(row.sees)
-    else:
-        assert row.sees.items() <= seen.items()
+        assert (far.pbx.app_id, far.hash_of()) == credentials
 
 
 async def test_following_events_asks_for_a_token_with_the_header_hash(far):
@@ -244,5 +147,5 @@ async def test_following_events_asks_for_a_token_with_the_header_hash(far):
 
     (request,) = pbx.requests
     assert (request.method, request.path, request.body) == ("POST", "/oapi/v1/voice/auth_token", None)
-    assert sha256(pbx.app_id + pbx.app_secret) == request.headers["x-auth-app-hash"]
+    assert far.hash_of() == request.headers["x-auth-app-hash"]
     assert call_id == event.call_id

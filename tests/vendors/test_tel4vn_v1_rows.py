@@ -4,22 +4,14 @@ The rows are those of the vendor's operations, in the order of its documents; wh
 sees and what the PBX received.
 """
 
-import asyncio
-import json
-from collections.abc import Callable
 from typing import Any
 
-import aiohttp
-import attrs
 import pytest
-from click.testing import CliRunner
-from gateway_contracts import OPERATIONS, Audio, Location, to_json
-from gateway_contracts.converters import dumps, loads
 
 from gateway import Gateway
-from tests.vendors.conftest import serving
+from tests.vendors.four_ways import WAYS, Row, check
+from tests.vendors.tel4vn_rows import EVERY_DIAL_ARGUMENT, EVERY_DIAL_PARAMETER, HOOKS, NUMBER, STARTED
 
-NUMBER = "0899888999"
 RECORD = {
     "id": "ad4c9b90-c071-405a-9723-980d2e5e1623 ",
     "sip_call_id": "112233aabbccddee..",
@@ -87,37 +79,8 @@ SENT_FILTERS = {
 }
 
 
-@attrs.frozen
-class Row:
-    """One operation: how it is asked for, what the PBX must receive, and what the application must see (part of it).
-
-    `{call}`, `{record}`, `{hook}` and `{tenant}` stand for what the far side makes first.
-    """
-
-    numbers: str
-    operation: str
-    arguments: dict[str, Any]
-    method: str
-    path: str
-    query: dict[str, str] = attrs.field(factory=dict)
-    body: dict[str, Any] | None = None
-    sees: Any = None
-    settings: dict[str, Any] = attrs.field(factory=dict)
-
-
-STARTED = {"account": "hanoi", "extension": "101", "number": NUMBER}
 ROWS = [
-    Row("3", "list_hooks", {}, "GET", "/v1/event", sees={"items": [{"hook_id": "{hook}", "event": "call.ended"}]}),
-    Row(
-        "4",
-        "create_hook",
-        {"event": "record.created", "url": "https://crm.example.vn/hooks", "api_key": "foo"},
-        "POST",
-        "/v1/event",
-        body={"callback_url": "https://crm.example.vn/hooks", "callback_apikey": "foo", "event": "cdr"},
-        sees={"event": "record.created", "vendor_event": "cdr", "url": "https://crm.example.vn/hooks"},
-    ),
-    Row("5", "delete_hook", {"hook_id": "{hook}"}, "DELETE", "/v1/event/{hook}"),
+    *HOOKS,
     Row(
         "6 by offset",
         "list_records",
@@ -194,28 +157,10 @@ ROWS = [
     Row(
         "9",
         "start_call",
-        {
-            "extension": "101",
-            "number": NUMBER,
-            "auto_answer": True,
-            "caller_id_name": "Chị Hoa & con",
-            "caller_id_number": "1900",
-            "callee_id_name": "Công ty",
-            "callee_id_number": "+84 28 7301",
-            "hotline": "19001919",
-        },
+        EVERY_DIAL_ARGUMENT,
         "GET",
         "/v1/click2call/async",
-        query={
-            "ext": "101",
-            "phone": NUMBER,
-            "auto_answer": "true",
-            "src_cid_name": "Chị Hoa & con",
-            "src_cid_number": "1900",
-            "dest_cid_name": "Công ty",
-            "dest_cid_number": "+84 28 7301",
-            "hotline": "19001919",
-        },
+        query=EVERY_DIAL_PARAMETER,
         sees=STARTED,
     ),
     Row(
@@ -340,89 +285,17 @@ ROWS = [
 CALLS = {"list_calls", "transfer_call", "listen_call", "whisper_call", "barge_call", "park_call"}
 
 
-# The four ways. Each takes an operation and its arguments as JSON, and gives the answer as JSON, or as bytes.
-
-
-async def _by_facade(gateway: Gateway, operation: str, arguments: dict[str, Any]) -> Any:
-    found = OPERATIONS[operation]
-    method = getattr(getattr(gateway["hanoi"], found.interface), operation)
-    answer = await method(**arguments)
-    if isinstance(answer, Audio):
-        async with answer:
-            return await answer.read()
-    return loads(dumps(to_json(answer)))
-
-
-async def embedded(config: dict[str, Any], operation: str, arguments: dict[str, Any], _: Any) -> Any:
-    async with Gateway.from_config(config) as gateway:
-        return await _by_facade(gateway, operation, arguments)
-
-
-async def remote(config: dict[str, Any], operation: str, arguments: dict[str, Any], _: Any) -> Any:
-    async with Gateway.from_config(config) as local, serving(local) as url, Gateway.remote(url) as gateway:
-        return await _by_facade(gateway, operation, arguments)
-
-
-async def http(config: dict[str, Any], operation: str, arguments: dict[str, Any], _: Any) -> Any:
-    found = OPERATIONS[operation]
-    places: dict[Location, dict[str, Any]] = {place: {} for place in Location}
-    for parameter in found.parameters:
-        if parameter.name in arguments:
-            places[parameter.location][parameter.sent_as] = arguments[parameter.name]
-    async with Gateway.from_config(config) as gateway, serving(gateway) as url, aiohttp.ClientSession() as session:
-        response = await session.request(
-            found.verb,
-            f"{url}/v1/accounts/hanoi{found.path.format(**places[Location.PATH])}",
-            params={name: str(value) for name, value in places[Location.QUERY].items()},
-            json=places[Location.BODY] if found.verb in {"POST", "PUT", "PATCH"} else None,
-            headers=places[Location.HEADER],
-        )
-        body = await response.read()
-        assert response.status in {found.status, 206}, body
-        return body if found.binary else loads(body) if body else None
-
-
-async def command_line(config: dict[str, Any], operation: str, arguments: dict[str, Any], folder: Any) -> Any:
-    from gateway.cli import main
-
-    file = folder / "gateway.toml"
-    settings = config["accounts"]["hanoi"]["settings"]
-    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
-    file.write_text("\n".join(['[accounts.hanoi]\nvendor = "tel4vn-v1"\n[accounts.hanoi.settings]', *lines]))
-    out = folder / "answer"
-    words = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in arguments.items()]
-    more = ["--out", str(out)] if OPERATIONS[operation].binary else []
-    run = ["--config", str(file), "call", *more, "hanoi", operation, *words]
-    # In a thread, since it runs a loop of its own while the simulator runs in this one.
-    done = await asyncio.to_thread(CliRunner().invoke, main, run)
-    assert done.exit_code == 0, done.output
-    return out.read_bytes() if more else loads(done.stdout) if done.stdout.strip() else None
-
-
-@pytest.mark.parametrize("way", [embedded, http, remote, command_line], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.numbers} {row.operation}".replace(" ", "-"))
-async def test_every_documented_operation_works_in_all_four_ways(
-    row: Row, way: Callable[..., Any], far: Any, tmp_path: Any
-) -> None:
+async def test_every_documented_operation_works_in_all_four_ways(row: Row, way: Any, far: Any, tmp_path: Any) -> None:
     """The PBX receives exactly what its documents ask for, and the application sees the same whichever way it took."""
-    pbx = far.pbx
     if row.operation not in CALLS:
-        pbx.add_record(**RECORD)
+        far.pbx.add_record(**RECORD)
     made = {"hook": await far.hook(), "tenant": await far.tenant(), "call": ""}
     if row.operation in CALLS:
         made["call"] = await far.live_call()
-    config = {"accounts": {"hanoi": {"vendor": far.vendor, "settings": {**far.settings, **row.settings}}}}
-    before = len(pbx.requests)
 
-    seen = await way(config, row.operation, _filled(row.arguments, made), tmp_path)
-
-    requests = [r for r in pbx.requests[before:] if r.path == row.path.format(**made) and r.method == row.method]
-    assert len(requests) == 1
-    assert (row.query, row.body) == (dict(requests[0].query), requests[0].body)
-    if isinstance(row.sees, bytes):
-        assert seen.startswith(row.sees)
-    else:
-        assert _filled(row.sees, made) == _part(seen, row.sees)
+    await check(row, way, far, made, tmp_path)
 
 
 async def test_user_name_and_password_are_exchanged_for_a_key_and_that_for_a_token(far: Any) -> None:
@@ -438,20 +311,3 @@ async def test_user_name_and_password_are_exchanged_for_a_key_and_that_for_a_tok
     assert ("/v1/auth/token", {"api_key": pbx.api_key}) == (token.path, token.body)
     assert calls.path == "/v1/call"
     assert calls.headers["authorization"].startswith("Bearer ")
-
-
-def _filled(value: Any, made: dict[str, str]) -> Any:
-    if isinstance(value, str) and value.startswith("{"):
-        return value.format(**made)
-    if isinstance(value, dict):
-        return {key: _filled(item, made) for key, item in value.items()}
-    return [_filled(item, made) for item in value] if isinstance(value, list) else value
-
-
-def _part(whole: Any, wanted: Any) -> Any:
-    """What of *whole* stands where *wanted* has something, so that both can be compared."""
-    if isinstance(wanted, dict) and isinstance(whole, dict):
-        return {key: _part(whole.get(key), item) for key, item in wanted.items()}
-    if isinstance(wanted, list) and isinstance(whole, list) and len(whole) == len(wanted):
-        return [_part(one, other) for one, other in zip(whole, wanted, strict=True)]
-    return whole

@@ -22,7 +22,8 @@ from .. import (
     Unsupported,
 )
 from .far_side import FarSide, Trouble
-from .survey import NEEDED, NOT_SURVEYED, OPTIONAL
+from .report import PROPERTY, as_json
+from .survey import ALONG, NEEDED, NOT_SURVEYED, OPTIONAL, survey
 
 RINGING = [name for name, operation in OPERATIONS.items() if operation.rings]
 READS = [name for name, operation in OPERATIONS.items() if operation.reads and not operation.binary]
@@ -68,21 +69,21 @@ async def _method(pbx: Any, far: FarSide, operation: Operation) -> tuple[Any, di
             return method, dict(await NEEDED[operation.name](far))
         lacking = refusal
         assert operation.name == lacking.operation
-    assert operation.interface in lacking.message
+    assert operation.interface in lacking.message, "what is unsupported is told with the name of its interface"
     assert lacking.account
     raise _Lacks
 
 
-_REFUSALS: dict[tuple[str, str], Unsupported | None] = {}  # by vendor and operation: found out once
+_REFUSALS: dict[tuple[str, ...], Unsupported | None] = {}  # by vendor, operation and arguments: found out once
 
 
-async def _refusal(method: Any, far: FarSide, operation: Operation) -> Unsupported | None:
-    """Why the vendor lacks an operation of an interface that it has; None when it has it."""
-    key = (far.vendor, operation.name)
+async def _refusal(method: Any, far: FarSide, operation: Operation, **more: Any) -> Unsupported | None:
+    """Why the vendor lacks an operation of an interface that it has, or *more* of it; None when it has it."""
+    key = (far.vendor, operation.name, *more)
     if key not in _REFUSALS:
         _REFUSALS[key] = None
         await far.reset()
-        arguments = await NEEDED[operation.name](far)
+        arguments = {**await NEEDED[operation.name](far), **more}
         received = far.received()
         with contextlib.suppress(GatewayError):  # the test itself will say
             try:
@@ -149,7 +150,11 @@ class Suite:
         operation = OPERATIONS[name]
         method, arguments = await _method(pbx, far, operation)
         if name == "transfer_call":
-            arguments["leg"] = "b"  # nothing is looked up first, so every request is the transfer's own
+            # With a leg nothing is looked up first, so every request is the transfer's own.
+            leg = {"leg": "b"}
+            refused = await _refusal(method, far, operation, **leg)
+            await far.reset()
+            arguments = {**await NEEDED[name](far), **({} if refused else leg)}
         await _connect_once(pbx)
         far.make_trouble(name, trouble)
         done, received = _done(far), far.received()
@@ -207,7 +212,7 @@ class Suite:
 
         answer, refusal = None, None
         try:
-            answer = await method(**{**arguments, argument: OPTIONAL[argument](far)})
+            answer = await method(**{**arguments, **ALONG.get((name, argument), {}), argument: OPTIONAL[argument](far)})
         except Unsupported as error:
             refusal = error
         if isinstance(answer, Audio):
@@ -215,6 +220,13 @@ class Suite:
 
         assert refusal is None or argument in refusal.message
         assert (refusal is None) == (far.received() > received)
+
+    async def test_everything_is_supported_or_refused(self, pbx: Any, far: FarSide, record_property: Any) -> None:
+        """A survey of every operation and argument meets no other error. The support report is made of it."""
+        found = await survey(pbx, far)
+
+        record_property(PROPERTY, {"vendor": far.vendor, "operations": {n: as_json(s) for n, s in found.items()}})
+        assert any(each.supported for each in found.values())
 
     # Reads
 

@@ -189,6 +189,17 @@ OPTIONAL: Mapping[str, Callable[[FarSide], Any]] = {
     "max_retries": lambda far: 2,
     "retry_below_seconds": lambda far: 3,
 }
+# What goes along with an argument that makes sense for one kind of queue only.
+_AUTODIALER: Arguments = {
+    "kind": QueueKind.AUTODIALER,
+    "campaign_id": "C1",
+    "calls_per_agent_percent": 150,
+    "max_retries": 2,
+    "template": None,
+}
+ALONG: Mapping[tuple[str, str], Arguments] = {
+    ("load_queue", name): _AUTODIALER for name in ("campaign_id", "agents", "calls_per_agent_percent")
+}
 # A cursor comes from a page; a hook's address is always given here; an idempotency key is the gateway's own business.
 NOT_SURVEYED = frozenset({"cursor", "url", "idempotency_key"})
 
@@ -208,7 +219,8 @@ async def _try(pbx: Any, far: FarSide, operation: Operation) -> Support:
         if parameter.required or parameter.name in NOT_SURVEYED:
             continue
         try:
-            await call(pbx, far, operation, {parameter.name: OPTIONAL[parameter.name](far)})
+            along = ALONG.get((operation.name, parameter.name), {})
+            await call(pbx, far, operation, {**along, parameter.name: OPTIONAL[parameter.name](far)})
         except Unsupported:
             without.append(parameter.name)
     return Support(supported=True, without=tuple(without))

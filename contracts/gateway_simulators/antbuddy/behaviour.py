@@ -41,6 +41,8 @@ class Behaviour:
     """How long two parties talk before they hang up."""
     extension_answers: bool = attrs.field(default=True, validator=_flag)
     number_answers: bool | Literal["busy"] = attrs.field(default=True, validator=_answers)
+    record_delay_seconds: float = attrs.field(default=0, validator=_seconds)
+    """How long after the end of a call its row is in the history; no document says."""
     envelope: Literal["list", "data"] = attrs.field(default="list", validator=validators.in_(["list", "data"]))
     """Whether history is a bare list or lies under `data`; no document says."""
     filed_under: Literal["start", "end"] = attrs.field(default="start", validator=validators.in_(["start", "end"]))

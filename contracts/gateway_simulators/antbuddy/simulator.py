@@ -71,7 +71,7 @@ class AntbuddySimulator:
             account_id=account_id,
             hotline=HOTLINE,
             on_event=self._sockets.tell,
-            on_end=self._write_record,
+            on_end=self._ended,
             settle=self._sockets.settle,
         )
         self._records = RecordBook(
@@ -313,6 +313,15 @@ class AntbuddySimulator:
         for watcher in self._watchers:
             if not watcher.done():
                 watcher.set_result(None)
+
+    def _ended(self, call: Call) -> None:
+        async def write() -> None:
+            self._write_record(call)
+
+        if self.behaviour.record_delay_seconds:
+            self.clock.call_later(self.behaviour.record_delay_seconds, write)
+        else:
+            self._write_record(call)
 
     def _write_record(self, call: Call) -> None:
         ended = call.ended_at or self.clock.now()

@@ -1,149 +1,25 @@
-"""The control plane below `/_simulator/`: the simulator's own methods over HTTP, for users in any language.
-
-It is no part of the vendor's API or wire document. Bodies are JSON objects; bad input is answered 400 with `error`.
-"""
+"""The control plane of the PBX, with its tenants."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from aiohttp import web
 
-from gateway_simulators.control_plane import answering, fields, known
-from gateway_simulators.faults import Fault
-from gateway_simulators.tel4vn_v1.behaviour import Behaviour, WebhookFaults
-from gateway_simulators.tel4vn_v1.phones import Call
+from gateway_simulators.tel4vn.control import Control
 
 if TYPE_CHECKING:
     from gateway_simulators.tel4vn_v1.simulator import Tel4vnV1Simulator
 
 
-def add_control_plane(app: web.Application, pbx: Tel4vnV1Simulator) -> None:
-    """Serve the control of *pbx* from *app*."""
-    control = _Control(pbx)
-    for method, path, step in (
-        ("GET", "state", control.state),
-        ("POST", "advance", control.advance),
-        ("POST", "incoming", control.incoming),
-        ("POST", "calls/{call_id}/answer", control.answer),
-        ("POST", "calls/{call_id}/hang-up", control.hang_up),
-        ("POST", "faults", control.add_fault),
-        ("DELETE", "faults", control.clear_faults),
-        ("POST", "faults/release", control.release_faults),
-        ("POST", "records", control.add_record),
-        ("POST", "seed", control.seed),
-        ("POST", "extensions/{extension}/register", control.register),
-        ("POST", "extensions/{extension}/unregister", control.unregister),
-        ("POST", "expire-tokens", control.expire_tokens),
-        ("PATCH", "behaviour", control.change_behaviour),
-    ):
-        app.router.add_route(method, f"/_simulator/{path}", answering(step))
-
-
 @attrs.frozen
-class _Control:
+class TenantControl(Control):
+    """Shows the tenants and their secret too."""
+
     pbx: Tel4vnV1Simulator
 
-    async def state(self, request: web.Request, body: dict[str, Any]) -> object:
-        pbx = self.pbx
-        return {
-            "now": pbx.clock.now(),
-            "url": pbx.url,
-            "credentials": {
-                "username": pbx.username,
-                "password": pbx.password,
-                "api_key": pbx.api_key,
-                "tenant_secret": pbx.tenant_secret,
-            },
-            "extensions": [attrs.asdict(phone) for phone in pbx.phones.extensions.values()],
-            "calls": [_call(call) for call in pbx.calls.values()],
-            "originated": [attrs.asdict(dialled) for dialled in pbx.originated],
-            "rung": [rung._asdict() for rung in pbx.rung],
-            "hooks": [attrs.asdict(hook) for hook in pbx.webhooks.hooks.values()],
-            "webhooks_sent": [attrs.asdict(sent) for sent in pbx.webhooks_sent],
-            "tenants": [attrs.asdict(tenant) for tenant in pbx.tenants.values()],
-            "faults": self._faults(),
-            "behaviour": self._behaviour(),
-        }
+    def credentials(self) -> dict[str, str]:
+        return {**super().credentials(), "tenant_secret": self.pbx.tenant_secret}
 
-    async def advance(self, request: web.Request, body: dict[str, Any]) -> object:
-        await self.pbx.advance(fields(body, {"seconds": (int, float)}, {})["seconds"])
-        return {"now": self.pbx.clock.now()}
-
-    async def incoming(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = fields(body, {"number": str}, {"hotline": str, "extension": str, "ring_group": list})
-        return {"call_id": self.pbx.incoming(**given)}
-
-    async def answer(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = fields(body, {}, {"extension": str})
-        await self.pbx.answer(request.match_info["call_id"], **given)
-        return {"call_id": request.match_info["call_id"]}
-
-    async def hang_up(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = fields(body, {}, {"cause": str})
-        await self.pbx.hang_up(request.match_info["call_id"], **given)
-        return {"call_id": request.match_info["call_id"]}
-
-    async def add_fault(self, request: web.Request, body: dict[str, Any]) -> object:
-        known(body, Fault)
-        if not {"path", "kind"} <= body.keys():
-            raise ValueError("path and kind are required")
-        self.pbx.faults.add(Fault(**body))
-        return self._faults()
-
-    async def clear_faults(self, request: web.Request, body: dict[str, Any]) -> object:
-        self.pbx.faults.clear()
-        return self._faults()
-
-    async def release_faults(self, request: web.Request, body: dict[str, Any]) -> object:
-        self.pbx.faults.release()
-        return self._faults()
-
-    async def add_record(self, request: web.Request, body: dict[str, Any]) -> object:
-        return self.pbx.add_record(**body)
-
-    async def seed(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = fields(body, {"count": int, "since": str}, {"step_seconds": int, "seed": int})
-        self.pbx.seed_records(**{**given, "since": datetime.fromisoformat(given["since"])})
-        return {"count": given["count"]}
-
-    async def register(self, request: web.Request, body: dict[str, Any]) -> object:
-        given = fields(body, {}, {"agent_name": str, "username": str})
-        self.pbx.register(request.match_info["extension"], **given)
-        return attrs.asdict(self.pbx.phones.extensions[request.match_info["extension"]])
-
-    async def unregister(self, request: web.Request, body: dict[str, Any]) -> object:
-        self.pbx.unregister(request.match_info["extension"])
-        return attrs.asdict(self.pbx.phones.extensions[request.match_info["extension"]])
-
-    async def expire_tokens(self, request: web.Request, body: dict[str, Any]) -> object:
-        self.pbx.expire_tokens()
-        return {}
-
-    async def change_behaviour(self, request: web.Request, body: dict[str, Any]) -> object:
-        known(body, Behaviour)
-        known(body.get("webhook_faults", {}), WebhookFaults)
-        # Tried on copies first: a body with one wrong field changes nothing.
-        webhook_faults = attrs.evolve(self.pbx.behaviour.webhook_faults, **body.get("webhook_faults", {}))
-        wanted = attrs.evolve(self.pbx.behaviour, **{**body, "webhook_faults": webhook_faults})
-        for name in body:
-            setattr(self.pbx.behaviour, name, getattr(wanted, name))
-        return self._behaviour()
-
-    def _faults(self) -> object:
-        return {"faults": [attrs.asdict(fault) for fault in self.pbx.faults.pending], "held": self.pbx.faults.held}
-
-    def _behaviour(self) -> object:
-        return attrs.asdict(self.pbx.behaviour, value_serializer=_listed)
-
-
-def _listed(owner: type, field: attrs.Attribute[Any], value: Any) -> Any:
-    return sorted(value) if isinstance(value, frozenset) else value
-
-
-def _call(call: Call) -> dict[str, Any]:
-    unsayable = ("timer", "picked_up")
-    shown = attrs.asdict(call, filter=lambda field, value: field.name not in unsayable)
-    return {**shown, "state": call.state}
+    def more(self) -> dict[str, Any]:
+        return {"tenants": [attrs.asdict(tenant) for tenant in self.pbx.tenants.values()]}

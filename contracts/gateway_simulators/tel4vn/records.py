@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import attrs
 
-from gateway_simulators.tel4vn_v1.vendor_time import epoch_to_text, to_epoch, to_text
+from gateway_simulators.tel4vn.vendor_time import epoch_to_text, to_epoch, to_text
 
 Row = dict[str, Any]
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import attrs
 
 from gateway_simulators.clock import Clock, Timer
-from gateway_simulators.tel4vn_v1.behaviour import Behaviour
+from gateway_simulators.tel4vn.behaviour import PbxBehaviour
 
 Leg = Literal["aleg", "bleg"]
 Monitoring = Literal["listen", "whisper", "barge"]
@@ -139,7 +139,7 @@ class Phones:
     """
 
     clock: Clock
-    behaviour: Behaviour
+    behaviour: PbxBehaviour
     hotline: str
     on_event: Callable[[str, Call, str], None]
     on_end: Callable[[Call], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ import attrs
 import orjson
 
 from gateway_simulators.clock import Clock, Timer
-from gateway_simulators.tel4vn_v1.behaviour import Behaviour
+from gateway_simulators.tel4vn.behaviour import PbxBehaviour
 
 # [003:180-185]; missed and cdr_autocall are in later editions. cdr_autocall is never fired here: no autocall.
 EVENTS = frozenset({"ringing", "answered", "hangup", "cdr", "missed", "cdr_autocall"})
@@ -44,7 +45,7 @@ class Webhooks:
     """All hooks, and the sending. The webhooks of one call are sent one after the other, calls side by side."""
 
     clock: Clock
-    behaviour: Behaviour
+    behaviour: PbxBehaviour
     on_sent: Callable[[], None]
     hooks: dict[str, Hook] = attrs.field(factory=dict, init=False)
     sent: list[SentWebhook] = attrs.field(factory=list, init=False)
@@ -53,6 +54,7 @@ class Webhooks:
     _last: dict[str, asyncio.Task[None]] = attrs.field(factory=dict, init=False)  # of each call, the newest
     _held: dict[str, list[Callable[[], None]]] = attrs.field(factory=dict, init=False)
     _timers: set[Timer] = attrs.field(factory=set, init=False)
+    _chance: random.Random = attrs.field(factory=lambda: random.Random(1), init=False)
 
     async def open(self) -> None:
         """Get ready to send."""
@@ -83,6 +85,8 @@ class Webhooks:
         for hook in [hook for hook in self.hooks.values() if hook.event == event in EVENTS]:
             start = partial(self._start, call_id, hook, body)
             for _ in range(2 if faults.duplicate else 1):
+                if self._chance.random() < faults.drop_rate:
+                    continue
                 if faults.reorder:
                     self._held.setdefault(call_id, []).append(start)
                 else:

@@ -1,0 +1,87 @@
+"""How a PBX behaves: what tests and demos may turn while it runs."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any, Literal
+
+import attrs
+from attrs import setters, validators
+
+flag = validators.instance_of(bool)
+
+
+def seconds(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+        raise ValueError(f"{field.name} is a number of seconds from 0 on, not {value!r}")
+
+
+def at_least_one(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{field.name} is a whole number from 1 on, not {value!r}")
+
+
+def _answers(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool) and value != "busy":
+        raise ValueError(f'{field.name} is true, false or "busy", not {value!r}')
+
+
+def _share(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{field.name} is a number from 0 to 1, not {value!r}")
+
+
+checked = setters.pipe(setters.convert, setters.validate)
+
+
+def _event_names(value: Any) -> frozenset[str]:
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"drop is a list of event names, not {value!r}")
+    return frozenset(value)
+
+
+@attrs.define(eq=False, on_setattr=checked)
+class WebhookFaults:
+    """What goes wrong between the PBX and whoever listens."""
+
+    duplicate: bool = attrs.field(default=False, validator=flag)
+    """Send everything twice, as a vendor does who missed the answer."""
+    drop: frozenset[str] = attrs.field(default=frozenset(), converter=_event_names)
+    """Events, by the vendor's names, that are never sent."""
+    drop_rate: float = attrs.field(default=0, validator=_share)
+    """The share of all webhooks that are never sent, chosen by chance, the same in every run."""
+    reorder: bool = attrs.field(default=False, validator=flag)
+    """Hold back the webhooks of a call until its last one (`cdr`), then send them newest first."""
+    delay_seconds: float = attrs.field(default=0, validator=seconds)
+    """Send everything so much later, in the time of the PBX's clock."""
+
+
+@attrs.define(eq=False, on_setattr=checked)
+class PbxBehaviour:
+    """The knobs of the PBX. Durations are seconds of the PBX's clock unless they say otherwise."""
+
+    ring_seconds: float = attrs.field(default=3, validator=seconds)
+    """How long an extension rings before it picks up, or gives up."""
+    number_ring_seconds: float = attrs.field(default=5, validator=seconds)
+    """How long an outside number rings before it answers, is busy, or gives up."""
+    talk_seconds: float = attrs.field(default=20, validator=seconds)
+    """How long two parties talk before they hang up."""
+    park_seconds: float = attrs.field(default=10, validator=seconds)
+    """How long a parked party waits for a transfer."""
+    extension_answers: bool = attrs.field(default=True, validator=flag)
+    number_answers: bool | Literal["busy"] = attrs.field(default=True, validator=_answers)
+    ring_group_shares_sip_call_id: bool = attrs.field(default=False, validator=flag)
+    """Whether the record of a ring group's call has the sip_call_id of its events; no document says."""
+    token_seconds: float = attrs.field(default=3540, validator=seconds)
+    """Life of a token."""
+    hook_shape: Literal["2021", "2023"] = attrs.field(default="2021", validator=validators.in_(["2021", "2023"]))
+    """Edition of the documents whose field names the hook list and the reply to a new hook have."""
+    record_delay_seconds: float = attrs.field(default=0, validator=seconds)
+    """How long after the end of a call its record is there; no document says."""
+    recording_delay_seconds: float = attrs.field(default=0, validator=seconds)
+    """How long after the end of a call its recording is not there yet (404)."""
+    webhook_form: bool = attrs.field(default=False, validator=flag)
+    """Send webhooks as a web form instead of JSON; no document says which."""
+    webhook_timeout_seconds: float = attrs.field(default=5, validator=seconds)
+    """How long, in real time, a listener may take to answer a webhook before it is sent again, once."""
+    webhook_faults: WebhookFaults = attrs.field(factory=WebhookFaults, validator=validators.instance_of(WebhookFaults))

@@ -1,0 +1,300 @@
+"""The HTTP side of a PBX: what surrounds every operation, and the operations that all products have."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import attrs
+import orjson
+from aiohttp import web
+
+from gateway_simulators.audio import file_answer, wav
+from gateway_simulators.clock import Clock
+from gateway_simulators.faults import Faults, hang_up
+from gateway_simulators.tel4vn.access import Access
+from gateway_simulators.tel4vn.behaviour import PbxBehaviour
+from gateway_simulators.tel4vn.phones import Call, Monitoring, NoSuchCall, PhoneError, Phones
+from gateway_simulators.tel4vn.records import RecordBook, epoch_of
+from gateway_simulators.tel4vn.vendor_time import to_text
+from gateway_simulators.tel4vn.webhooks import Hook, Webhooks
+
+CONTROL = "/_simulator/"
+
+_LONGEST_RECORDING_SECONDS = 60
+NOT_REGISTERED = "User not registered extension with Softphone or IP Phone"  # [001:76]
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+Admit = Callable[[web.Request], None]
+Route = tuple[str, str, Admit, Handler]
+"""Method, path, who is let in, and what answers."""
+
+_BODY = web.RequestKey("body", object)
+_HEARD = web.RequestKey("heard", bool)
+
+
+@attrs.frozen
+class ReceivedRequest:
+    """A request that reached the PBX, whatever became of it. Header names are in lower case; *body* is parsed JSON."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    body: Any
+    at: datetime
+
+
+class Refused(Exception):
+    """The request is answered with an error: the text *error*, or the whole *body*."""
+
+    def __init__(self, status: int, error: str, body: Mapping[str, Any] | None = None) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.body = body
+
+
+class _Closing(Exception):
+    """The PBX ends while the request waits."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class PbxServer(ABC):
+    """Answers the vendor's operations from the state of the PBX."""
+
+    clock: Clock
+    behaviour: PbxBehaviour
+    faults: Faults
+    access: Access
+    phones: Phones
+    records: RecordBook
+    webhooks: Webhooks
+    domain: str
+    on_change: Callable[[], None]
+    requests: list[ReceivedRequest] = attrs.field(factory=list, init=False)
+    closing: bool = attrs.field(default=False, init=False)
+
+    @abstractmethod
+    def routes(self) -> Iterable[Route]:
+        """Every operation."""
+
+    def refusal(self, refused: Refused) -> web.Response:
+        """Say no as the product does."""
+        return answer(refused.status, refused.body or {"error": refused.error})
+
+    def application(self) -> web.Application:
+        """Build the application, with every operation and nothing of the control plane."""
+        app = web.Application(middlewares=[self._middleware], client_max_size=1024**2)
+        for method, path, admit, handler in self.routes():
+            app.router.add_route(method, path, _guarded(admit, handler))
+        return app
+
+    # -- around every operation ------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _middleware(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.path.startswith(CONTROL):
+            return await handler(request)
+        execute = partial(self._execute, request, handler)
+        try:
+            raw = await request.read()
+        except web.HTTPRequestEntityTooLarge as error:
+            return self.refusal(Refused(error.status, error.reason))
+        request[_BODY] = body = _parsed(raw)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append(
+            ReceivedRequest(request.method, request.path, list(request.query.items()), headers, body, self.clock.now())
+        )
+        self.on_change()
+        fault = self.faults.take(request.method, request.path)
+        try:
+            return await (execute(heard=True) if fault is None else self.faults.answer(fault, request, execute))
+        except _Closing:
+            return hang_up(request)
+
+    async def _execute(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], *, heard: bool
+    ) -> web.Response:
+        request[_HEARD] = heard
+        if self.closing:  # a request that a fault held until the end must not ring anybody now
+            raise _Closing
+        try:
+            given = await handler(request)
+        except Refused as refused:
+            return self.refusal(refused)
+        except web.HTTPException as error:
+            return self.refusal(Refused(error.status, error.reason))
+        if not isinstance(given, web.Response):
+            raise TypeError(f"{request.path} answered with a {type(given).__name__}")
+        return given
+
+    def with_token(self, request: web.Request) -> None:
+        """Let in whoever has a token."""
+        if not self.access.accepts(bearer(request)):
+            raise Refused(401, "Unauthorized")
+
+    def logged_in(self, request: web.Request) -> None:
+        """Check a name and a password."""
+        given = (text_of(request, "username"), text_of(request, "password"))
+        if given != (self.access.username, self.access.password):
+            raise Refused(401, "username or password is wrong")
+
+    def with_api_key(self, request: web.Request) -> None:
+        """Check an api key."""
+        if text_of(request, "api_key") != self.access.api_key:
+            raise Refused(401, "api_key is wrong")
+
+    # -- hooks [003:110-215] ---------------------------------------------------------------------------------------
+
+    async def list_hooks(self, request: web.Request) -> web.Response:
+        rows = [self._hook_row(hook) for hook in self.webhooks.hooks.values()]
+        total = {"total": len(rows)} if self.behaviour.hook_shape == "2023" else {}
+        return answer(200, {"data": rows, **total})
+
+    async def create_hook(self, request: web.Request) -> web.Response:
+        url, event = text_of(request, "callback_url"), text_of(request, "event")
+        hook = self.webhooks.create(event, url, text_of(request, "callback_apikey", required=False))
+        new_id = {"id": hook.hook_id} if self.behaviour.hook_shape == "2023" else {}
+        return answer(200, {"created": True, **new_id})
+
+    async def delete_hook(self, request: web.Request) -> web.Response:
+        if self.webhooks.hooks.pop(request.match_info["hook_id"], None) is None:
+            raise Refused(404, "Not Found")
+        return answer(200, {"deleted": True})
+
+    def _hook_row(self, hook: Hook) -> dict[str, str]:
+        new = self.behaviour.hook_shape == "2023"
+        return {
+            "id" if new else "event_domain_uuid": hook.hook_id,
+            "domain_uuid": self.access.domain_id,
+            "domain_name": self.domain,
+            "event" if new else "event_name": hook.event,
+            "callback_url": hook.url,
+            "callback_apikey": hook.api_key,
+        }
+
+    # -- recordings -----------------------------------------------------------------------------------------------
+
+    async def get_recording(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"].removesuffix(".wav")
+        row = self.records.find(name)
+        if row is None or not row.get("recording_url"):
+            raise Refused(404, "Not Found")
+        answered, ended = epoch_of(row.get("time_answered")), epoch_of(row.get("time_ended"))
+        ready = (ended or 0) + self.behaviour.recording_delay_seconds
+        if self.clock.now().timestamp() < ready and self.behaviour.recording_delay_seconds:
+            raise Refused(404, "Not Found")
+        seconds = ended - answered if ended is not None and answered is not None else 1
+        return file_answer(
+            wav(name, max(0, min(seconds, _LONGEST_RECORDING_SECONDS))),
+            range_header=request.headers.get("Range"),
+            content_type="application/octet-stream",  # as unhelpful as an address without a suffix
+        )
+
+    # -- calls [000, 001] ------------------------------------------------------------------------------------------
+
+    async def click_to_call(self, request: web.Request, *, wait: bool) -> web.Response:
+        query = dict(request.query)
+        for name in ("ext", "phone"):
+            if not query.get(name):
+                raise Refused(400, f"{name} is required")
+        try:
+            call = self.phones.dial(query)
+        except PhoneError as error:
+            text = {"message": NOT_REGISTERED} if error.code == "USER_NOT_REGISTERED" and not wait else {}
+            return answer(200, {"status": "fail", **text, "error": error.code})
+        if wait and request[_HEARD] and call.phase == "extension_ringing":
+            call.picked_up = asyncio.get_running_loop().create_future()
+            await call.picked_up
+            if self.closing:
+                raise _Closing
+        # Also when the extension hung up: it rang, and no document knows an error for that.
+        return answer(200, {"status": "success", "call_id": call.call_id})
+
+    async def list_calls(self, request: web.Request) -> web.Response:
+        rows = [self._call_row(call) for call in self.phones.calls.values()]
+        return answer(200, {"data": rows, "total": len(rows)})
+
+    def _call_row(self, call: Call) -> dict[str, str]:
+        return {
+            "call_id": call.call_id,
+            "context": self.domain,
+            "created_time": to_text(call.created_at),
+            "destination": call.bleg or "",
+            "direction": call.direction,
+            "ip": "192.0.2.1",
+            "source": call.aleg or "",
+            "state": call.state,
+        }
+
+    async def supervise(self, request: web.Request, *, how: Monitoring) -> web.Response:
+        call, extension = self.call_of(request), text_of(request, "ext")
+        return self.done(call, {"ext": extension}, lambda: self.phones.supervise(call, extension, how))
+
+    def call_of(self, request: web.Request) -> Call:
+        try:
+            return self.phones.call(request.match_info["call_id"])
+        except NoSuchCall:
+            raise Refused(404, "Not Found") from None
+
+    def done(self, call: Call, more: Mapping[str, str], act: Callable[[], None]) -> web.Response:
+        try:
+            act()
+        except PhoneError as error:
+            return answer(200, {"status": "fail", **({"error": error.code} if error.code else {})})
+        self.on_change()
+        return answer(200, {"status": "success", "call_id": call.call_id, **more})
+
+
+def _guarded(admit: Admit, handler: Handler) -> Handler:
+    async def guarded(request: web.Request) -> web.Response:
+        admit(request)
+        return await handler(request)
+
+    return guarded
+
+
+def everybody(request: web.Request) -> None:
+    """Let everybody in."""
+
+
+def bearer(request: web.Request) -> str:
+    """Give the token of a request, empty when it has none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def answer(status: int, body: Any) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+
+
+def field_of(request: web.Request, name: str) -> Any:
+    body = request[_BODY]
+    if not isinstance(body, dict):
+        raise Refused(400, "the body must be a JSON object")
+    return body.get(name)
+
+
+def text_of(request: web.Request, name: str, *, required: bool = True) -> str:
+    value = field_of(request, name)
+    if value in (None, ""):
+        if required:
+            raise Refused(400, f"{name} is required")
+        return ""
+    if not isinstance(value, str):
+        raise Refused(400, f"{name} must be text")
+    return value

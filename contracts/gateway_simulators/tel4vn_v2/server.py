@@ -1,0 +1,304 @@
+"""The HTTP side of the call center: the 28 documented operations, where later editions moved them, and recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Literal
+
+import attrs
+from aiohttp import web
+
+from gateway_simulators.tel4vn.phones import Leg, PhoneError, Rung
+from gateway_simulators.tel4vn.records import Filters, Row, epoch_of, whole_number
+from gateway_simulators.tel4vn.server import NOT_REGISTERED, PbxServer, Refused, Route, answer, everybody, text_of
+from gateway_simulators.tel4vn.server import field_of as field
+from gateway_simulators.tel4vn.vendor_time import epoch_to_text
+from gateway_simulators.tel4vn_v2.behaviour import Behaviour
+from gateway_simulators.tel4vn_v2.campaigns import PHONE_NUMBER, CustomerList, Kind, Queue
+from gateway_simulators.tel4vn_v2.mappings import default_row, flex_row
+
+_FILTERS = ("start_date", "end_date", "duration", "extension", "phone", "direction")  # [002:441-446]
+_CUSTOMER_FIELDS = ("campaign_id", "customer_code", "phone_number", "contract_number")  # required [002:1699-1703]
+_QUEUE_SETTINGS = (  # [002:895-899,1110-1114]
+    *("campaign_id", "precall_ratio", "max_recall_count", "queue_agents"),
+    *("template", "concurrent_call", "min_recall_duration"),
+)
+_QUEUE_FIELDS: Mapping[Kind, tuple[str, ...]] = {  # required [002:953-958,1194-1200]
+    "autodialer": ("campaign_id", "precall_ratio", "max_recall_count"),
+    "autocall": ("template",),
+}
+
+
+@attrs.define(eq=False, kw_only=True)
+class Server(PbxServer):
+    """Answers the vendor's operations from the state of the call center."""
+
+    behaviour: Behaviour
+    queues: dict[tuple[Kind, str], Queue] = attrs.field(factory=dict, init=False)
+    customers: CustomerList = attrs.field(factory=CustomerList, init=False)
+    mappings: dict[str, Literal["default", "flex"]] = attrs.field(factory=dict, init=False)
+    campaigns: set[str] = attrs.field(init=False, factory=lambda: {"aaaaaaaa-1111-2222-3333-eeeeeeee"})
+
+    def routes(self) -> Iterable[Route]:
+        token = self.with_token
+        yield from (
+            ("POST", "/v1/auth", self.logged_in, self._log_in),
+            ("POST", "/v2/auth/token", self.with_api_key, self._issue_token),
+            ("GET", "/v1/event", token, self.list_hooks),
+            ("POST", "/v1/event", token, self.create_hook),
+            ("DELETE", "/v1/event/{hook_id}", token, self.delete_hook),
+            ("GET", "/v2/cdr", token, self._list_records),
+            ("GET", "/v2/cdr/{record_id}", token, self._get_record),
+            ("GET", "/v1/click2call", token, partial(self.click_to_call, wait=True)),
+            ("GET", "/v1/click2call/async", token, partial(self.click_to_call, wait=False)),
+            ("POST", "/v2/click2call", token, self._call_customer),
+            ("GET", "/v2/call", token, self.list_calls),
+            ("GET", "/v2/user/{user_id}/status", token, self._get_user),
+            ("GET", "/v2/customer", token, self._list_customers),
+            ("GET", "/v2/customer/{customer_id}", token, self._get_customer),
+            ("POST", "/v2/customer", token, self._create_customer),
+            ("POST", "/v2/autocall/queue/dnc", token, self._block_customers),
+            # The paths to which the public edition of 2023 moved operations.
+            ("POST", "/v3/auth", self.logged_in, self._log_in),
+            ("POST", "/v3/auth/token", self.with_api_key, self._issue_token),
+            ("GET", "/v3/cdr", token, self._list_records),
+            ("GET", "/v3/cdr/{record_id}", token, self._get_record),
+            ("GET", "/v1/call", token, self.list_calls),
+            ("GET", "/v3/extension/{extension}/loggedin", token, self._get_extension),
+            ("GET", "/recording/{name}", everybody, self.get_recording),
+        )
+        for version in ("v2", "v1"):  # v1 is of 2023
+            base = f"/{version}/call/{{call_id}}"
+            yield ("POST", f"{base}/transfer", token, self._transfer)
+            yield ("POST", f"{base}/listen", token, partial(self.supervise, how="listen"))
+            yield ("POST", f"{base}/whisper", token, partial(self.supervise, how="whisper"))
+            yield ("POST", f"{base}/barge", token, partial(self.supervise, how="barge"))
+        kinds: tuple[Kind, ...] = ("autodialer", "autocall")
+        for kind in kinds:
+            base = f"/v2/{kind}/queue"
+            yield ("POST", base, token, partial(self._load_queue, kind=kind))
+            yield ("POST", f"{base}/stop", token, partial(self._stop_queue, kind=kind))
+            yield ("POST", f"{base}/delete", token, partial(self._delete_queue, kind=kind))
+            yield ("POST", f"{base}/start", token, partial(self._start_queue, kind=kind))
+
+    # -- how it says things ----------------------------------------------------------------------------------------
+
+    def refusal(self, refused: Refused) -> web.Response:
+        status, text = refused.status, refused.error
+        body = refused.body or {"code": status, "content": text, "error": HTTPStatus(status).phrase}
+        hidden = self.behaviour.errors_as_200 and status != 401
+        return answer(200 if hidden else status, self._coded(body))
+
+    def _coded(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Write `code` as it is to be written."""
+        if "code" not in body or self.behaviour.code == "int":
+            return dict(body)
+        if self.behaviour.code == "text":
+            return {**body, "code": str(body["code"])}
+        return {name: value for name, value in body.items() if name != "code"}
+
+    def _said(self, data: Any, **more: Any) -> web.Response:
+        """Answer with *data*, in its envelope or without."""
+        around = {"code": 200, "content": "successfully", **more}
+        flat = self.behaviour.envelope == "flat" and isinstance(data, dict)
+        return answer(200, self._coded({**around, **data} if flat else {**around, "data": data}))
+
+    # -- authentication [002:27-116] -------------------------------------------------------------------------------
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        access = self.access
+        return self._said(
+            {
+                "api_key": access.api_key,
+                "domain_uuid": access.domain_id,
+                "enabled": "true",
+                "extension": "110",
+                "level": "admin",
+                "user_uuid": access.user_id,
+                "username": access.username.partition("@")[0],
+            }
+        )
+
+    async def _issue_token(self, request: web.Request) -> web.Response:
+        life = self.behaviour.token_seconds
+        return self._said(
+            {
+                "client_id": self.access.user_id,
+                "domain_uuid": self.access.domain_id,
+                "expired_in": int(life),
+                "refresh_token": "",
+                "token": self.access.issue(life),
+                "token_type": "Bearer",
+                "user_id": self.access.user_id,
+            }
+        )
+
+    # -- records [002:263-505] -------------------------------------------------------------------------------------
+
+    async def _list_records(self, request: web.Request) -> web.Response:
+        try:
+            filters = Filters.from_query({name: request.query.get(name, "") for name in _FILTERS})
+            limit, offset = (whole_number(request.query, name) for name in ("limit", "offset"))
+        except ValueError as error:
+            raise Refused(400, str(error)) from None
+        total = self.records.count(filters)
+        if limit is None or offset is None:
+            # The edition of 2023 says so: both become -1 and nothing comes back.
+            return answer(200, {"data": [], "limit": -1, "offset": -1, "total": total})
+        rows = [self.written(row) for row in self.records.page(filters, offset, limit)]
+        return answer(200, {"data": rows, "limit": limit, "offset": offset, "total": total})
+
+    async def _get_record(self, request: web.Request) -> web.Response:
+        row = self.records.find(request.match_info["record_id"])
+        if row is None:
+            raise Refused(404, "Not Found")
+        return answer(200, self.written(row))
+
+    def written(self, row: Row) -> Row:
+        """Write a row as the tenant's mapping has it."""
+        # Seeded rows know nothing of what this product adds.
+        started, answered, ended = (epoch_of(row.get(f"time_{name}")) for name in ("started", "answered", "ended"))
+        talk = 0 if answered is None or ended is None else ended - answered
+        ringing = "" if started is None else epoch_to_text(started)
+        whole = {"customer_id": "", "time_ringing": ringing, "billsec": talk, **row}
+        mapping = self.behaviour.cdr_mapping
+        if mapping == "mixed":  # a row given in one mapping stays in it; of others every second one is Flex
+            record_id = str(row["id"]).strip()
+            mapping = self.mappings.get(record_id) or ("flex" if ord(record_id[-1:] or "0") % 2 else "default")
+        return flex_row(whole) if mapping == "flex" else default_row(whole)
+
+    # -- calls [002:508-880] ---------------------------------------------------------------------------------------
+
+    async def _call_customer(self, request: web.Request) -> web.Response:
+        query = {
+            "ext": text_of(request, "agent"),
+            "phone": text_of(request, "mobile"),
+            "customer_id": text_of(request, "id"),
+        }
+        try:
+            call = self.phones.dial(query)
+        except PhoneError as error:
+            message = {"message": NOT_REGISTERED} if error.code == "USER_NOT_REGISTERED" else {}
+            return answer(200, {"code": "1", "status": "fail", **message, "error": error.code})
+        return answer(200, {"code": "0", "call_id": call.call_id, "status": "success"})
+
+    async def _transfer(self, request: web.Request) -> web.Response:
+        call, extension = self.call_of(request), text_of(request, "ext")
+        customer: Leg = "bleg" if call.direction == "outbound" else "aleg"
+        return self.done(call, {"ext": extension}, lambda: self.phones.transfer(call, extension, customer))
+
+    # -- queues [002:882-1412] -------------------------------------------------------------------------------------
+
+    async def _load_queue(self, request: web.Request, *, kind: Kind) -> web.Response:
+        code = text_of(request, "queue_code")
+        for name in _QUEUE_FIELDS[kind]:
+            text_of(request, name)
+        if kind == "autodialer" and text_of(request, "campaign_id") not in self.campaigns:
+            raise Refused(400, "campaign is invalid", {"message": "campaign is invalid"})
+        customers = field(request, "customers")
+        if not isinstance(customers, list) or not all(isinstance(each, dict) for each in customers) or not customers:
+            body = {"code": 400, "content": "import fail", "data": {"fail": [], "success": []}}
+            raise Refused(400, "import fail", {"message": "import fail"} if kind == "autodialer" else body)
+        taken = {str(each.get("id")): each.get("mobiles") for each in customers if _reachable(each.get("mobiles"))}
+        queue = self.queues.setdefault((kind, code), Queue(kind=kind, queue_code=code))
+        queue.running = True
+        queue.settings = {name: field(request, name) for name in _QUEUE_SETTINGS if field(request, name) is not None}
+        queue.customers |= taken
+        if kind == "autodialer":
+            return answer(200, {"message": "successfully"})
+        failed = [str(each.get("id")) for each in customers if str(each.get("id")) not in taken]
+        return self._said({"fail": failed, "success": list(taken)})
+
+    async def _block_customers(self, request: web.Request) -> web.Response:
+        queue = self._queue(request, "autocall")
+        customers = field(request, "customers")
+        if not isinstance(customers, list) or not all(isinstance(each, dict) for each in customers):
+            raise Refused(400, "customers is invalid")
+        queue.blocked |= {str(each.get("id")) for each in customers}
+        return self._ok("autocall")
+
+    async def _stop_queue(self, request: web.Request, *, kind: Kind) -> web.Response:
+        self._queue(request, kind).running = False
+        return self._ok(kind)
+
+    async def _delete_queue(self, request: web.Request, *, kind: Kind) -> web.Response:
+        del self.queues[kind, self._queue(request, kind).queue_code]
+        return self._ok(kind)
+
+    async def _start_queue(self, request: web.Request, *, kind: Kind) -> web.Response:
+        queue = self._queue(request, kind)
+        queue.running = True
+        self.phones.rung.append(Rung("start_queue", queue.queue_code, None))
+        self.on_change()
+        return self._ok(kind)
+
+    def _queue(self, request: web.Request, kind: Kind) -> Queue:
+        queue = self.queues.get((kind, text_of(request, "queue_code")))
+        if queue is None:
+            text = "queue not found"
+            raise Refused(404, text, {"message": text} if kind == "autodialer" else {"code": 404, "content": text})
+        return queue
+
+    def _ok(self, kind: Kind) -> web.Response:
+        body = {"message": "successfully"} if kind == "autodialer" else {"code": 200, "content": "successfully"}
+        return answer(200, self._coded(body))
+
+    # -- users and customers [002:1414-1703] -----------------------------------------------------------------------
+
+    async def _get_user(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["user_id"]
+        for phone in self.phones.extensions.values():
+            if wanted in (phone.user_id, phone.username):
+                return self._said(
+                    {
+                        "agent_name": phone.agent_name,
+                        "ext_loggedin": "true" if phone.registered else "false",
+                        "extension": phone.extension,
+                        "user_uuid": phone.user_id,
+                        "username": phone.username,
+                    }
+                )
+        raise Refused(404, "user is not existed")
+
+    async def _get_extension(self, request: web.Request) -> web.Response:
+        """The question of 2023 that took the place of the user's status."""
+        wanted = request.match_info["extension"]
+        for phone in self.phones.extensions.values():
+            if wanted in (phone.extension, phone.extension_id):
+                return answer(200, {"extension": phone.extension, "is_logged_in": phone.registered})
+        raise Refused(404, "Extension not found", {"error": "Extension not found"})
+
+    async def _list_customers(self, request: web.Request) -> web.Response:
+        try:
+            limit, offset = (whole_number(request.query, name) for name in ("limit", "offset"))
+        except ValueError as error:
+            raise Refused(400, str(error)) from None
+        limit, offset = limit or 10, offset or 0  # the numbers of the sample [002:1518-1519]
+        wanted = request.query.get("campaign_id")
+        rows = [row for row in self.customers.rows.values() if wanted in (None, row["campaign_id"])]
+        return self._said(rows[offset : offset + limit], limit=limit, offset=offset, total=len(rows))
+
+    async def _get_customer(self, request: web.Request) -> web.Response:
+        row = self.customers.rows.get(request.match_info["customer_id"])
+        if row is None:
+            raise Refused(404, "Not Found")
+        return self._said(row)
+
+    async def _create_customer(self, request: web.Request) -> web.Response:
+        wrong = [{name: "is required"} for name in _CUSTOMER_FIELDS if not field(request, name)]
+        number = field(request, "phone_number")
+        if number and not PHONE_NUMBER.fullmatch(str(number)):
+            wrong.append({"phone_number": f"Does not match pattern '^{PHONE_NUMBER.pattern}$'"})
+        if wrong:
+            raise Refused(400, "Bad Request", {"code": 400, "content": wrong, "error": "Bad Request"})
+        if field(request, "campaign_id") not in self.campaigns:
+            raise Refused(400, "campaign is invalid")
+        given = {name: field(request, name) for name in (*_CUSTOMER_FIELDS, "customer_name")}
+        row = self.customers.add(self.clock.now(), {name: value or "" for name, value in given.items()})
+        return answer(201, self._coded({"code": 201, "content": "successfully", "id": row["customer_id"]}))
+
+
+def _reachable(mobiles: Any) -> bool:
+    return isinstance(mobiles, list) and any(PHONE_NUMBER.fullmatch(str(mobile)) for mobile in mobiles)

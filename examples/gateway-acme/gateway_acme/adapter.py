@@ -1,0 +1,375 @@
+"""Acme in our words."""
+
+import asyncio
+import base64
+import contextlib
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from gateway_contracts import (
+    Account,
+    Audio,
+    Call,
+    CallControl,
+    CallEvent,
+    CallRecord,
+    CallState,
+    ClickToCall,
+    DialState,
+    Direction,
+    Events,
+    EventType,
+    GatewayError,
+    History,
+    Hook,
+    Leg,
+    Origin,
+    Outcome,
+    Page,
+    Recording,
+    RecordingLink,
+    Secret,
+    StartedCall,
+    Unsupported,
+    VendorAuthFailed,
+    WebhookRequest,
+)
+from gateway_contracts.audio import open_audio
+from gateway_contracts.http import Answer, Effect, HttpClient, Params, error_for_status, segment
+
+from . import Settings, wire
+
+_MAX_MESSAGE = 200
+
+
+@contextlib.asynccontextmanager
+async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["Acme"]:
+    """The adapter and its session, for as long as the context is open."""
+    async with HttpClient(
+        settings.base_url,
+        account=account,
+        classify=classify,
+        decode=wire.decode,
+        headers={"Accept": "application/xml"},
+    ) as http:
+        yield Acme(account, settings, http)
+
+
+def classify(answer: Answer) -> GatewayError | None:
+    """The error that *answer* stands for; None for success."""
+    if 200 <= answer.status < 300:
+        return None
+    data = answer.data if isinstance(answer.data, dict) else {}
+    code, message = data.get("code"), str(data.get("text", ""))[:_MAX_MESSAGE]
+    kind = wire.REFUSALS.get(str(code)) if data.get("element") == "error" and answer.status < 500 else None
+    if kind is None:
+        return error_for_status(answer, message or None)
+    return kind(
+        f"Acme refused: {message or code}",
+        origin=Origin.VENDOR,
+        vendor_code=code,
+        dial_state=DialState.NOT_PLACED,  # documented, see the table
+    )
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before asking for events again, after *attempt* failures in a row."""
+    return min(0.5 * 2.0 ** min(attempt, 10), 60.0) * random.uniform(0.5, 1)  # jitter
+
+
+@attrs.frozen
+class Acme(ClickToCall, CallControl, History, Recording, Events):
+    """One account of Acme."""
+
+    account: Account
+    settings: Settings
+    http: HttpClient
+    pause: Callable[[int], float] = backoff
+
+    # Click to call
+
+    async def start_call(
+        self,
+        *,
+        extension: str,
+        number: str,
+        wait: bool = False,
+        auto_answer: bool = False,
+        caller_id_name: str | None = None,
+        caller_id_number: str | None = None,
+        callee_id_name: str | None = None,
+        callee_id_number: str | None = None,
+        hotline: str | None = None,
+        customer_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> StartedCall:
+        _refuse(
+            wait=wait,
+            auto_answer=auto_answer,
+            caller_id_name=caller_id_name,
+            caller_id_number=caller_id_number,
+            callee_id_name=callee_id_name,
+            callee_id_number=callee_id_number,
+            customer_id=customer_id,
+        )
+        requested_at = datetime.now(UTC)
+        form = _given(agent=extension, number=number, line=hotline)
+        answer = await self._send("POST", "/api/dial", form=form, effect=Effect.RING)
+        return StartedCall(
+            account=self.account.name,
+            call_id=str(wire.read(answer, answer.data, "dialled", wire.Dialled).call),
+            extension=extension,
+            number=number,
+            requested_at=requested_at,
+            raw=answer.data,
+        )
+
+    # Calls in progress
+
+    async def list_calls(self) -> Page[Call]:
+        answer = await self._send("GET", "/api/calls")
+        wire.read(answer, answer.data, "calls", wire.Done)
+        calls = tuple(self._call(wire.read(answer, data, "call", wire.CallRow), data) for data in answer.data["items"])
+        return Page(items=calls, total=len(calls))
+
+    def _call(self, row: wire.CallRow, raw: Any) -> Call:
+        direction = wire.DIRECTIONS.get(row.direction, Direction.UNKNOWN)
+        first, second = _sides(direction, row.agent, row.number)
+        return Call(
+            account=self.account.name,
+            call_id=str(row.id),
+            direction=direction,
+            state=wire.STATES.get(row.state, CallState.UNKNOWN),
+            from_number=first,
+            to_number=second,
+            extension=row.agent,
+            hotline=row.line,
+            started_at=row.started,
+            answered_at=row.answered,
+            raw=raw,
+        )
+
+    async def transfer_call(self, call_id: str, *, to: str, leg: Leg | None = None) -> None:
+        """Acme moves the number's side, whoever called."""
+        _refuse(leg=leg)
+        await self._steer(call_id, "transfer", [("to", to)])
+
+    async def listen_call(self, call_id: str, *, extension: str) -> None:
+        await self._steer(call_id, "join", [("agent", extension), ("mode", "listen")])
+
+    async def whisper_call(self, call_id: str, *, extension: str) -> None:
+        await self._steer(call_id, "join", [("agent", extension), ("mode", "whisper")])
+
+    async def barge_call(self, call_id: str, *, extension: str) -> None:
+        await self._steer(call_id, "join", [("agent", extension), ("mode", "talk")])
+
+    async def park_call(self, call_id: str, *, leg: Leg) -> None:
+        raise Unsupported("acme has no call_control.park_call: transfer the call to an extension instead")
+
+    async def _steer(self, call_id: str, what: str, form: Params) -> None:
+        path = f"/api/calls/{segment('call_id', call_id)}/{what}"
+        answer = await self._send("POST", path, form=form, effect=Effect.RING)
+        wire.read(answer, answer.data, "done", wire.Done)
+
+    # History
+
+    async def list_records(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        extension: str | None = None,
+        number: str | None = None,
+        direction: Direction | None = None,
+        outcome: Outcome | None = None,
+        min_duration_seconds: int | None = None,
+        duration_seconds: int | None = None,
+        ended_since: datetime | None = None,
+        ended_until: datetime | None = None,
+        recording_name: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page[CallRecord]:
+        """Newest first. Acme's cursor goes on where it was made, and Acme refuses it with other filters."""
+        _refuse(
+            duration_seconds=duration_seconds,
+            ended_since=ended_since,
+            ended_until=ended_until,
+            recording_name=recording_name,
+        )
+        params = _given(
+            since=since and wire.milliseconds(since),
+            until=until and wire.milliseconds(until),
+            agent=extension,
+            number=number,
+            direction=_word("direction", direction, wire.DIRECTIONS),
+            result=_word("outcome", outcome, wire.RESULTS),
+            least=min_duration_seconds,
+            cursor=cursor,
+            max=limit,
+        )
+        answer = await self._send("GET", "/api/history", params=params)
+        page = wire.read(answer, answer.data, "history", wire.PageRow)
+        return Page(items=tuple(self._record(answer, data) for data in answer.data["items"]), next=page.next or None)
+
+    async def get_record(self, record_id: str) -> CallRecord:
+        answer = await self._send("GET", f"/api/history/{segment('record_id', record_id)}")
+        return self._record(answer, answer.data)
+
+    def _record(self, answer: Answer, data: Any) -> CallRecord:
+        row = wire.read(answer, data, "record", wire.RecordRow)
+        direction = wire.DIRECTIONS.get(row.direction, Direction.UNKNOWN)
+        first, second = _sides(direction, row.agent, row.number)
+        return CallRecord(
+            account=self.account.name,
+            record_id=str(row.id),
+            call_id=str(row.call),
+            sip_call_id=None,
+            direction=direction,
+            outcome=wire.RESULTS.get(row.result, Outcome.UNKNOWN),
+            vendor_status=row.result,
+            cause=None,
+            from_number=first,
+            to_number=second,
+            extension=row.agent,
+            hotline=row.line,
+            queue=None,
+            started_at=row.started,
+            ringing_at=None,
+            answered_at=row.answered,
+            ended_at=row.ended,
+            duration_seconds=_seconds(row.started, row.ended),
+            talk_seconds=_seconds(row.answered, row.ended),
+            customer_id=None,
+            has_recording=row.audio,
+            raw=data,
+        )
+
+    # Recordings
+
+    async def locate_recording(self, record_id: str) -> RecordingLink:
+        raise Unsupported("acme has no recording.locate_recording: its audio needs the password, use fetch_recording")
+
+    async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:
+        return await open_audio(
+            self.http,
+            f"{self.http.base_url}/api/history/{segment('record_id', record_id)}/audio",
+            record_id=record_id,
+            allowed_hosts=(),
+            byte_range=byte_range,
+            headers={"Authorization": self._credentials().reveal()},
+        )
+
+    # Events
+
+    async def follow_events(self) -> AsyncGenerator[CallEvent, None]:
+        """From now on, by long-poll. What Acme had to forget meanwhile is one event of type `unknown`.
+
+        Raises: VendorAuthFailed; after any other trouble it asks again, from where it was.
+        """
+        after: int | None = None
+        failures = 0
+        while True:
+            params = _given(after=after, wait=self.settings.poll_seconds if after is not None else None)
+            seconds = self.settings.poll_seconds + self.account.timeouts.read
+            try:
+                answer = await self._send("GET", "/api/events", params=params, timeout=seconds)
+                batch = wire.read(answer, answer.data, "events", wire.Batch)
+                events = [self._event(answer, data) for data in answer.data["items"]]
+            except VendorAuthFailed:
+                raise  # and in a minute it would be no better
+            except GatewayError:
+                failures += 1
+                await asyncio.sleep(self.pause(failures))
+                continue
+            failures = 0
+            if batch.lost and after is not None:
+                yield self._gap(after, batch.last)
+            after = batch.last
+            for event in events:
+                yield event
+
+    def _event(self, answer: Answer, data: Any) -> CallEvent:
+        row = wire.read(answer, data, "event", wire.EventRow)
+        direction = wire.DIRECTIONS.get(row.direction, Direction.UNKNOWN)
+        first, second = _sides(direction, row.agent, row.number)
+        return CallEvent(
+            account=self.account.name,
+            event_id=str(row.id),
+            type=wire.EVENTS.get(row.kind, EventType.UNKNOWN),
+            call_id=str(row.call),
+            received_at=datetime.now(UTC),
+            direction=direction,
+            from_number=first,
+            to_number=second,
+            extension=row.agent,
+            hotline=row.line,
+            occurred_at=row.at,
+            outcome=wire.RESULTS.get(row.result, Outcome.UNKNOWN) if row.result else None,
+            raw=data,
+        )
+
+    def _gap(self, after: int, last: int) -> CallEvent:
+        return CallEvent(
+            account=self.account.name,
+            event_id=f"gap-{after}-{last}",
+            type=EventType.UNKNOWN,
+            call_id=None,
+            received_at=datetime.now(UTC),
+            raw={"gap": {"after": after, "last": last}},
+        )
+
+    async def list_hooks(self) -> Page[Hook]:
+        raise _no_hooks("list_hooks")
+
+    async def create_hook(self, *, event: EventType, url: str | None = None, api_key: Secret | None = None) -> Hook:
+        raise _no_hooks("create_hook")
+
+    async def delete_hook(self, hook_id: str) -> None:
+        raise _no_hooks("delete_hook")
+
+    async def parse_webhook(self, request: WebhookRequest) -> Sequence[CallEvent]:
+        raise _no_hooks("parse_webhook")
+
+    # Requests
+
+    def _credentials(self) -> Secret:
+        pair = f"{self.settings.username}:{self.settings.password.reveal()}"
+        return Secret(f"Basic {base64.b64encode(pair.encode()).decode()}")
+
+    async def _send(self, verb: str, path: str, **options: Any) -> Answer:
+        return await self.http.send(verb, path, headers={"Authorization": self._credentials()}, **options)
+
+
+def _refuse(**arguments: object) -> None:
+    """What cannot be said to the vendor is refused by name, never dropped."""
+    for name, value in arguments.items():
+        if value not in (None, False):
+            raise Unsupported(f"acme cannot be told {name}: leave it out", dial_state=DialState.NOT_PLACED)
+
+
+def _no_hooks(operation: str) -> Unsupported:
+    return Unsupported(f"acme has no events.{operation}: it calls nobody, its events come by follow_events")
+
+
+def _word(argument: str, value: object, words: Any) -> str | None:
+    word = wire.word_for(value, words)
+    if value is not None and word is None:
+        raise Unsupported(f"acme has no word for {argument} {value}: leave it out")
+    return word
+
+
+def _given(**fields: object) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in fields.items() if value is not None]
+
+
+def _sides(direction: Direction, agent: str | None, number: str | None) -> tuple[str | None, str | None]:
+    """Who called, and who was called."""
+    return (number, agent) if direction is Direction.INBOUND else (agent, number)
+
+
+def _seconds(start: datetime | None, end: datetime) -> int:
+    return max(int((end - start).total_seconds()), 0) if start else 0

@@ -1,0 +1,509 @@
+"""Safe dialling: what was asked to ring is in the journal before a vendor hears of it, and so is how it ended.
+
+Importing this imports no database: the journal is opened when something is dialled.
+"""
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import attrs
+from gateway_contracts import (
+    ConfigError,
+    Conflict,
+    DialState,
+    GatewayError,
+    IdempotencyMismatch,
+    NotFound,
+    Operation,
+    Origin,
+    OutcomeUnknown,
+    StartedCall,
+    dumps,
+    from_json,
+    to_json,
+)
+from gateway_contracts.errors import error_of
+
+from .guard import CarryOut, check_arguments, log, place_of, seal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from .journal import Journal
+    from .journal.dials import Ending, Kept
+
+DIAL = "start_call"
+_AGAIN_SECONDS = 1.0
+_MOST_SECONDS = 30.0
+_LOST = "The process that asked the vendor has ended, and what the vendor answered is not known"
+_LOOK = "the gateway looks for the call and the dial says when it has found out; do not dial again"
+
+T = TypeVar("T")
+
+
+class DialProgress(StrEnum):
+    """Where a dial stands. `unknown` becomes `placed` or `not_placed` when the gateway has found out."""
+
+    IN_PROGRESS = "in_progress"
+    PLACED = "placed"
+    NOT_PLACED = "not_placed"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen(kw_only=True)
+class DialError:
+    """Why a dial was not placed, or why that is not known; the members are those of the problem that was answered."""
+
+    code: str
+    detail: str
+    retryable: bool
+    vendor_code: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Dial:
+    """A click-to-call that was asked for, and what is known of it.
+
+    *asked* is the account or route that was asked, *account* the one that did it. *evidence* says how its end is known:
+    by the vendor's `answer`, an `event`, a `live_call`, a `record`, or because nothing was there where was `looked`.
+    """
+
+    dial_id: str
+    account: str
+    asked: str
+    state: DialProgress
+    extension: str
+    number: str
+    call_id: str | None
+    conversation_id: str | None
+    requested_at: datetime
+    finished_at: datetime | None
+    evidence: str | None
+    error: DialError | None
+
+
+@attrs.define
+class Asking:
+    """Who asks, and whether the answer had been given before. Others than *caller* are seen by who *sees_all*."""
+
+    caller: str = ""
+    sees_all: bool = True
+    replayed: bool = False
+
+
+ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
+"""Set by whoever asks for others; without it the application itself asks."""
+
+
+class Opening(Protocol):
+    """Gives the open journal. Raises: ConfigError."""
+
+    async def get(self) -> "Journal": ...
+
+
+@attrs.define(eq=False)
+class _Try:
+    """One try of a dial, from its intent to its end."""
+
+    dial_id: str
+    account: str
+    sent_at: datetime
+    abandoned: bool = False
+
+
+_TRY: ContextVar[_Try | None] = ContextVar("try", default=None)
+
+
+class Dialling:
+    """All dials of one open gateway. *look* finds out about the unknown ones of an account, where it can."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._process = secrets.token_hex(8)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self._beating: asyncio.Task[None] | None = None
+        self._renewed_at = -math.inf  # the process's lease, by the monotonic clock
+        self.look: Callable[[str], Awaitable[None]] | None = None
+
+    def over(self, asked: str, first: str, carry_out: CarryOut) -> CarryOut:
+        """*carry_out* of the account or route *asked*, with every dial in the journal; *first* is tried first."""
+        return _Dialler(self, asked, first, carry_out)
+
+    def tried(self, account: str, carry_out: CarryOut) -> CarryOut:
+        """*carry_out* of an *account* in a route: before it dials, the journal knows that it is this account's turn."""
+
+        async def on_this_account(operation: Operation, arguments: Mapping[str, Any]) -> Any:
+            current = _TRY.get()
+            if operation.name == DIAL and current is not None and current.account != account:
+                await self._move(current, account)
+            return await carry_out(operation, arguments)
+
+        return on_this_account
+
+    @contextlib.asynccontextmanager
+    async def closing(self) -> AsyncIterator[None]:
+        """End what is under way when this context ends: it is unknown then, unless the vendor has answered."""
+        try:
+            yield
+        finally:
+            for tasks in (self._running, self._late):
+                for task in tuple(tasks):
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            if self._beating is not None:
+                self._beating.cancel()
+                await asyncio.wait([self._beating])
+                await self._leave()
+
+    async def find(self, asked: str, dial_id: str) -> Dial:
+        """The dial called *dial_id* of the account or route *asked*, as far as who asks may see it.
+
+        Where the application itself asks, an unknown one is looked for once. Raises: NotFound, JournalError.
+        """
+        kept = await self._find(asked, dial_id)
+        unsure = kept.state in (DialProgress.UNKNOWN, DialProgress.IN_PROGRESS)
+        if unsure and ASKING.get() is None and self.look is not None:
+            await self.look(kept.account)
+            kept = await self._find(asked, dial_id)
+        return _dial_of(kept)
+
+    async def _find(self, asked: str, dial_id: str) -> "Kept":
+        from .journal import dials
+
+        asking = ASKING.get() or Asking()
+        kept = await (await self._journal()).store.read(functools.partial(dials.read, dial_id=dial_id))
+        if (
+            kept is None
+            or asked not in (kept.asked, kept.account)
+            or not (asking.sees_all or kept.caller == asking.caller)
+        ):
+            raise NotFound(f"There is no dial {dial_id!r}", account=asked)
+        return kept
+
+    # One dial
+
+    async def dial(
+        self, asked: str, first: str, carry_out: CarryOut, operation: Operation, arguments: Mapping[str, Any]
+    ) -> Any:
+        """Dial once, or give the answer that this key's dial had. A cancelled caller does not stop what was sent."""
+        shared = _Shared()
+        task = asyncio.create_task(self._dial(asked, first, carry_out, operation, arguments, shared))
+        self._running.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            await asyncio.wait([task])  # which leaves it alone when this is cancelled
+        except asyncio.CancelledError:
+            shared.abandoned = True
+            raise
+        if task.cancelled():
+            raise _closed(DialState.UNKNOWN)
+        return task.result()
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone
+
+    async def _dial(
+        self,
+        asked: str,
+        first: str,
+        carry_out: CarryOut,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        shared: "_Shared",
+    ) -> Any:
+        begun = await self._begin(asked, first, arguments)
+        if not isinstance(begun, _Try):
+            return begun
+        _TRY.set(begun)
+        if shared.abandoned:
+            await self._end(begun, _ending(DialState.NOT_PLACED))
+            raise _closed(DialState.NOT_PLACED)
+        asking = {name: value for name, value in arguments.items() if name != "idempotency_key"}
+        try:
+            answer = await carry_out(operation, asking)
+        except GatewayError as error:
+            error.dial_id = begun.dial_id
+            await self._end(begun, _ending(error.dial_state, error=problem_text(error)))
+            raise
+        except asyncio.CancelledError:
+            closed = seal(_closed(DialState.UNKNOWN), operation, begun.account)
+            closed.dial_id = begun.dial_id
+            await self._end(begun, _ending(DialState.UNKNOWN, error=problem_text(closed)))
+            raise closed from None
+        answer = attrs.evolve(answer, dial_id=begun.dial_id)
+        await self._end(begun, _ending(DialState.PLACED, call_id=answer.call_id, answer=_as_json(answer)))
+        return answer
+
+    async def _begin(self, asked: str, first: str, arguments: Mapping[str, Any]) -> "_Try | StartedCall":
+        """A try that is in the journal; or the answer that the key's dial had, as it was or as it turned out."""
+        from .journal import dials
+
+        asking = ASKING.get() or Asking()
+        key = arguments.get("idempotency_key")
+        request = _canonical(arguments)
+        intent = dials.Intent(
+            dial_id=f"dl_{secrets.token_hex(12)}",
+            account=first,
+            asked=asked,
+            caller=asking.caller,
+            key=key,
+            fingerprint=hashlib.sha256(request).hexdigest(),
+            request=request.decode(),
+            extension=arguments["extension"],
+            number=arguments["number"],
+            at=datetime.now(UTC),
+            process=self._process,
+        )
+        lost = problem_text(lost_error(first, intent.dial_id))
+        started = time.monotonic()
+        renewing = started - self._renewed_at >= dials.LIFE_SECONDS / 3
+        try:
+            kept, new = await self._write(functools.partial(dials.begin, intent=intent, lost=lost, renewing=renewing))
+        except GatewayError as error:
+            error.dial_state = DialState.NOT_PLACED
+            # It may be there all the same, when only the word that it is was lost.
+            ending = _ending(DialState.NOT_PLACED, error=problem_text(error))
+            now = datetime.now(UTC)
+            self._write_later(functools.partial(dials.undo, intent=intent, ending=ending, now=now))
+            raise
+        if renewing:
+            self._renewed_at = started
+        if new:
+            self._beat()
+            return _Try(kept.dial_id, first, kept.sent_at)
+        return self._answered_before(kept, intent, asking)
+
+    def _answered_before(self, kept: "Kept", intent: Any, asking: Asking) -> StartedCall:
+        if kept.fingerprint != intent.fingerprint:
+            raise IdempotencyMismatch(
+                "The idempotency key was used for another request: take a new key for a new call",
+                fields={"idempotency_key": "belongs to another request"},
+                dial_state=DialState.NOT_PLACED,
+            )
+        if kept.state == DialProgress.IN_PROGRESS:
+            raise Conflict(
+                "The dial of this idempotency key is under way: ask again later, with the same key",
+                origin=Origin.GATEWAY,
+                account=kept.account,
+                dial_state=DialState.UNKNOWN,
+                dial_id=kept.dial_id,
+                retry_after=_AGAIN_SECONDS,
+            )
+        asking.replayed = True
+        log.debug("dial.replayed", account=kept.account, dial_id=kept.dial_id, dial_state=kept.state)
+        if kept.state == DialProgress.UNKNOWN:
+            error = error_of(kept.error or {}) or lost_error(kept.account, kept.dial_id)
+            error.account, error.operation = error.account or kept.account, DIAL
+            error.dial_id, error.dial_state = kept.dial_id, DialState.UNKNOWN
+            raise error
+        if kept.answer is not None:
+            return from_json(kept.answer, StartedCall)
+        return StartedCall(
+            account=kept.account,
+            call_id=kept.call_id,
+            extension=kept.extension,
+            number=kept.number,
+            requested_at=kept.sent_at,
+            dial_id=kept.dial_id,
+        )
+
+    async def _move(self, current: _Try, account: str) -> None:
+        """Raises: GatewayError when the journal does not know of it; what was tried before did not ring."""
+        from .journal import dials
+
+        try:
+            moved = await self._write(
+                functools.partial(
+                    dials.move, dial_id=current.dial_id, sent_at=current.sent_at, account=account, now=datetime.now(UTC)
+                )
+            )
+            if moved is None:
+                raise GatewayError("The dial was given up before the next account was tried: dial again")
+        except GatewayError as error:
+            error.dial_state = DialState.NOT_PLACED
+            raise
+        current.account, current.sent_at = account, moved
+
+    async def _end(self, current: _Try, ending: "Ending") -> None:
+        """Write the end; when that cannot be done now, later: the caller gets the vendor's answer all the same."""
+        from .journal import dials
+
+        work = functools.partial(
+            dials.end, dial_id=current.dial_id, sent_at=current.sent_at, ending=ending, now=datetime.now(UTC)
+        )
+        try:
+            await self._write(work)
+        except GatewayError as error:
+            log.error("dial.unwritten", account=current.account, dial_id=current.dial_id, **place_of(error))
+            self._write_later(work)
+
+    def _write_later(self, work: "Callable[[Connection], object]") -> None:
+        async def until_written() -> None:
+            pause = _AGAIN_SECONDS
+            while True:
+                await asyncio.sleep(pause)
+                try:
+                    await self._write(work)
+                except GatewayError:
+                    pause = min(2 * pause, _MOST_SECONDS)
+                else:
+                    return
+
+        task = asyncio.create_task(until_written())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    # The process
+
+    def _beat(self) -> None:
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._keep_beating())
+
+    async def _keep_beating(self) -> None:
+        from .journal import dials
+
+        while True:
+            await asyncio.sleep(dials.LIFE_SECONDS / 3)
+            if self._running or self._late:
+                with contextlib.suppress(GatewayError):  # then others take over: they look, they do not dial
+                    await self._write(functools.partial(dials.renew, process=self._process))
+
+    async def _leave(self) -> None:
+        from .journal import dials
+
+        with contextlib.suppress(GatewayError):
+            await self._write(functools.partial(dials.leave, process=self._process))
+
+    async def _write(self, work: "Callable[[Connection], T]") -> T:
+        return await (await self._journal()).store.write(work)
+
+    async def _journal(self) -> "Journal":
+        from .journal import JournalError
+
+        try:
+            return await self._opening.get()
+        except ConfigError as error:
+            raise JournalError(f"The journal cannot be opened: {error}") from error
+
+
+@attrs.define(eq=False)
+class _Shared:
+    """What a dial's caller tells it: nobody waits any more."""
+
+    abandoned: bool = False
+
+
+@attrs.frozen
+class _Dialler:
+    """Carries operations out, dials through the journal."""
+
+    dialling: Dialling
+    asked: str
+    first: str
+    carry_out: CarryOut
+
+    async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        if operation.name != DIAL:
+            return await self.carry_out(operation, arguments)
+        try:
+            checked = check_arguments(operation, arguments)
+            return await self.dialling.dial(self.asked, self.first, self.carry_out, operation, checked)
+        except GatewayError as error:
+            if error.operation is None or error.account is None:  # no guard has seen it
+                seal(error, operation, self.asked)
+                log.warning(
+                    "operation.failed",
+                    account=error.account,
+                    operation=operation.name,
+                    code=error.code,
+                    dial_state=error.dial_state,
+                )
+            raise
+
+
+def lost_error(account: str | None, dial_id: str | None) -> OutcomeUnknown:
+    """The error of a dial whose process ended before the vendor's answer was written."""
+    return OutcomeUnknown(
+        f"{_LOST}: {_LOOK}",
+        account=account,
+        operation=DIAL,
+        origin=Origin.GATEWAY,
+        dial_state=DialState.UNKNOWN,
+        dial_id=dial_id,
+    )
+
+
+def _closed(state: DialState) -> OutcomeUnknown | GatewayError:
+    if state is DialState.NOT_PLACED:
+        return GatewayError("Nobody waited for the call any more, so it was not placed", dial_state=state)
+    return OutcomeUnknown(
+        f"The gateway was closed while the vendor was asked: {_LOOK}", origin=Origin.GATEWAY, dial_state=state
+    )
+
+
+def _ending(
+    state: DialState | None, *, call_id: str | None = None, answer: str | None = None, error: str | None = None
+) -> "Ending":
+    from .journal import dials
+
+    state = state or DialState.UNKNOWN
+    return dials.Ending(state=state.value, evidence="answer", call_id=call_id, answer=answer, error=error)
+
+
+def _canonical(arguments: Mapping[str, Any]) -> bytes:
+    """The request as JSON that does not depend on how it was written; *arguments* are checked."""
+    from gateway_contracts import OPERATIONS
+
+    named = {each.name: arguments.get(each.name, each.default) for each in OPERATIONS[DIAL].parameters}
+    del named["idempotency_key"]
+    return dumps({name: to_json(named[name]) for name in sorted(named)})
+
+
+def _as_json(answer: StartedCall) -> str:
+    try:
+        return dumps(to_json(answer, raw=True)).decode()
+    except (TypeError, RecursionError):  # the vendor's own answer is no JSON
+        return dumps(to_json(answer)).decode()
+
+
+def problem_text(error: GatewayError) -> str:
+    """*error* as the journal keeps it."""
+    return dumps(error.as_problem()).decode()
+
+
+def _dial_of(kept: "Kept") -> Dial:
+    told = kept.error if kept.state != DialProgress.PLACED else None
+    error = (
+        DialError(
+            code=told["code"], detail=told["detail"], retryable=told["retryable"], vendor_code=told.get("vendor_code")
+        )
+        if told
+        else None
+    )
+    return Dial(
+        dial_id=kept.dial_id,
+        account=kept.account,
+        asked=kept.asked,
+        state=DialProgress(kept.state),
+        extension=kept.extension,
+        number=kept.number,
+        call_id=kept.call_id,
+        conversation_id=kept.conversation_id,
+        requested_at=kept.sent_at,
+        finished_at=kept.finished_at,
+        evidence=kept.evidence,
+        error=error,
+    )

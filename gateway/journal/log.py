@@ -1,0 +1,623 @@
+"""The log: every event, once, in the order in which it became known, with the conversation it belongs to."""
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import attrs
+from gateway_contracts import (
+    CallEvent,
+    CallState,
+    Direction,
+    EventSource,
+    EventType,
+    Outcome,
+    dumps,
+    from_json,
+    loads,
+    to_json,
+)
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, null, or_, select, tuple_, update
+
+from .conversations import NEAR, Conversation, number_key, outside_of, same_number
+from .schema import conversations, counters, dials, events, from_micros, links, to_micros
+from .store import Store
+from .troubles import JournalError
+
+MAX_BATCH = 500
+POLL_SECONDS = 1.0
+"""How often what other processes write is looked for, while somebody listens."""
+_MOST_LOOKED = 20  # batches that one reading looks through
+_CHUNK = 400  # values in one IN (…)
+_CANDIDATES = 1_000
+_LATELY = timedelta(hours=6)  # how long the parts of a conversation may come apart
+_TELLING = (EventType.RINGING, EventType.ANSWERED, EventType.MISSED, EventType.UNKNOWN)
+_DIAL_LIFE = timedelta(minutes=10)  # how long after a click-to-call its first event may come
+
+T = TypeVar("T")
+
+Key = tuple[str, str, str]
+"""What a link leads from: account, kind and value."""
+
+Listener = Callable[[Sequence[CallEvent]], None]
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """Which events a reader wants; None for all."""
+
+    accounts: frozenset[str] | None = None
+    types: frozenset[EventType] | None = None
+    extension: str | None = None
+    number: str | None = None
+
+    def fits(self, event: CallEvent) -> bool:
+        """Whether the reader wants *event*."""
+        return (
+            (self.accounts is None or event.account in self.accounts)
+            and (self.types is None or event.type in self.types)
+            and (self.extension is None or event.extension == self.extension)
+            and (
+                self.number is None
+                or same_number(event.from_number, self.number)
+                or same_number(event.to_number, self.number)
+            )
+        )
+
+
+class Log:
+    """The events in a store, and those who listen to what is added."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listeners: list[Listener] = []
+        self._head = 0
+        self._tailing = asyncio.Lock()
+        self._polling: asyncio.Task[None] | None = None
+
+    @property
+    def head(self) -> int:
+        """The number of the newest event that the listeners were told of."""
+        return self._head
+
+    async def start(self) -> None:
+        """Begin at the newest event that there is. Raises: JournalError."""
+        self._head = await self._store.read(_head)
+
+    async def append(self, new: Sequence[CallEvent]) -> list[CallEvent]:
+        """Write *new* durably, and tell the listeners. Gives those that were not known before, as the log keeps them.
+
+        Raises: JournalError, and then nothing of it is written.
+        """
+        stored: list[CallEvent] = []
+        for start in range(0, len(new), MAX_BATCH):
+            stored += await self._store.append(_append, list(new[start : start + MAX_BATCH]))
+        if stored and stored[0].seq == self._head + 1 and not self._tailing.locked():
+            self._tell(stored)
+        elif stored:
+            await self.catch_up()
+        return stored
+
+    def _tell(self, page: Sequence[CallEvent]) -> None:
+        self._head = page[-1].seq or self._head
+        for listener in tuple(self._listeners):
+            listener(page)
+
+    async def deduce(self, work: "Callable[[Known], T]") -> T:
+        """What *work* gives, which looks at conversations and adds what follows from them, in one transaction.
+
+        Raises: JournalError, and then nothing of it is written.
+        """
+
+        def run(connection: Connection) -> tuple[T, bool]:
+            known = Known(connection)
+            result = work(known)
+            known.save()
+            return result, bool(known.rows)
+
+        result, added = await self._store.write(run)
+        if added:
+            await self.catch_up()
+        return result
+
+    async def after(self, seq: int, wanted: Wanted, *, limit: int, raw: bool = True) -> tuple[list[CallEvent], int]:
+        """At most *limit* wanted events that come after *seq*, and the number up to which was looked.
+
+        It may stop before the newest, also without having found one: go on from that number. Without *raw* the
+        vendor's own is left out.
+
+        Raises: JournalError.
+        """
+        found: list[CallEvent] = []
+        for _ in range(_MOST_LOOKED):
+            page, reached = await self._store.read(functools.partial(_after, seq=seq, wanted=wanted, raw=raw))
+            for event in page:
+                if wanted.fits(event):
+                    found.append(event)
+                    if len(found) == limit:
+                        return found, event.seq or 0
+            if reached <= seq or len(page) < MAX_BATCH:
+                return found, max(reached, seq)
+            seq = reached
+        return found, seq
+
+    async def numbered(self, numbers: Sequence[int]) -> list[CallEvent]:
+        """The events with these *numbers* that are kept, without the vendor's own. Raises: JournalError."""
+        return await self._store.read(functools.partial(_numbered, numbers=numbers))
+
+    async def oldest(self) -> int:
+        """The number of the oldest event that is kept; one more than the newest where there is none.
+
+        Raises: JournalError.
+        """
+        return await self._store.read(_oldest)
+
+    @contextlib.contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Tell *listener* of all events that are added, in their order, until the context ends. It must not block.
+
+        What other processes add is looked for every `POLL_SECONDS`.
+        """
+        self._listeners.append(listener)
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll())
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+            if not self._listeners and self._polling is not None:
+                self._polling.cancel()
+                self._polling = None
+
+    async def catch_up(self) -> None:
+        """Tell the listeners of what was added since they were told last, by this process or by another one.
+
+        Raises: JournalError.
+        """
+        async with self._tailing:
+            while True:
+                page, _ = await self._store.read(functools.partial(_after, seq=self._head, wanted=Wanted()))
+                if not page:
+                    return
+                self._tell(page)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(JournalError):  # whoever writes is told of it
+                await self.catch_up()
+
+
+# What is done in the database. A digest says that an event is known; the counter gives numbers without a gap, and its
+# row makes other processes wait, so that events become visible in their order.
+
+
+def _append(connection: Connection, batches: Sequence[Sequence[CallEvent]]) -> list[list[CallEvent]]:
+    fresh = _fresh(connection, [event for batch in batches for event in batch])
+    if not fresh:
+        return [[] for _ in batches]
+    known = Known.load(connection, fresh.values())
+    seq = _take_numbers(connection, len(fresh))
+    stored: list[list[CallEvent]] = []
+    for batch in batches:
+        kept = []
+        for event in batch:
+            digest = _digest(event)
+            if digest not in fresh:
+                continue
+            del fresh[digest]
+            seq += 1
+            kept.append(known.place(event, seq))
+            known.rows.append(_row(kept[-1], digest))
+        stored.append(kept)
+    known.save()
+    return stored
+
+
+def _fresh(connection: Connection, candidates: Sequence[CallEvent]) -> dict[bytes, CallEvent]:
+    """The first of each of *candidates* that the log does not have, by digest."""
+    by_digest: dict[bytes, CallEvent] = {}
+    for event in candidates:
+        by_digest.setdefault(_digest(event), event)
+    for some in _chunks(list(by_digest)):
+        for (digest,) in connection.execute(select(events.c.digest).where(events.c.digest.in_(some))):
+            del by_digest[bytes(digest)]
+    return by_digest
+
+
+def _take_numbers(connection: Connection, count: int) -> int:
+    """Take *count* numbers; gives the last one that was taken before."""
+    taken = (
+        update(counters)
+        .where(counters.c.name == "events")
+        .values(value=counters.c.value + count)
+        .returning(counters.c.value)
+    )
+    return int(connection.execute(taken).scalar_one()) - count
+
+
+@attrs.define
+class Known:
+    """What a batch of events touches: links by account, kind and value, and the conversations they lead to.
+
+    *earliest* is when the first event of the batch happened.
+    """
+
+    connection: Connection
+    earliest: datetime | None = None
+    links: dict[Key, str] = attrs.field(factory=dict)
+    conversations: dict[str, Conversation] = attrs.field(factory=dict)
+    new: set[str] = attrs.field(factory=set)
+    changed: set[str] = attrs.field(factory=set)
+    linked: list[dict[str, Any]] = attrs.field(factory=list)
+    rows: list[dict[str, Any]] = attrs.field(factory=list)  # of the log
+    by_number: dict[tuple[str, str], set[str]] = attrs.field(factory=lambda: defaultdict(set))
+    recorded: set[str] = attrs.field(factory=set)  # conversations that got their record in this batch
+    dials: dict[str, Sequence[Any]] = attrs.field(factory=dict)  # by account
+    read_since: dict[tuple[str, str], datetime] = attrs.field(factory=dict)  # what was read already, by account
+
+    @classmethod
+    def load(cls, connection: Connection, batch: Collection[CallEvent]) -> "Known":
+        known = cls(connection, min(each.occurred_at or each.received_at for each in batch))
+        known.look_up({key for event in batch for key in _keys(event)})
+        return known
+
+    def look_up(self, keys: Collection[Key]) -> None:
+        """Load the links of *keys*, and the conversations that they lead to."""
+        columns = (links.c.account, links.c.kind, links.c.value)
+        for some in _chunks(sorted(set(keys) - self.links.keys())):
+            found = select(*columns, links.c.conversation_id).where(tuple_(*columns).in_(some))
+            for account, kind, value, conversation_id in self.connection.execute(found):
+                self.links[(account, kind, value)] = conversation_id
+        self.fetch(set(self.links.values()))
+
+    def add(self, event: CallEvent, conversation: Conversation | None = None) -> CallEvent | None:
+        """Write *event*, which belongs to *conversation*, or where its ids lead; None when the log has it."""
+        if not _fresh(self.connection, [event]):
+            return None
+        seq = _take_numbers(self.connection, 1) + 1
+        if conversation is None:
+            self.look_up(_keys(event))
+            kept = self.place(event, seq)
+        else:
+            self.changed.add(conversation.conversation_id)
+            kept = conversation.take(event, seq)
+            self._hold(conversation)
+        self.rows.append(_row(kept, _digest(event)))
+        return kept
+
+    def begin(self, account: str, at: datetime) -> Conversation:
+        """A new conversation."""
+        conversation = Conversation(account=account, created_at=at, updated_at=at)
+        self.conversations[conversation.conversation_id] = conversation
+        self.new.add(conversation.conversation_id)
+        self.changed.add(conversation.conversation_id)
+        return conversation
+
+    def fetch(self, ids: Collection[str]) -> None:
+        for some in _chunks(sorted(set(ids) - self.conversations.keys())):
+            for row in self.connection.execute(
+                select(conversations).where(conversations.c.conversation_id.in_(some))
+            ).mappings():
+                self._hold(conversation_of(row))
+
+    def _hold(self, conversation: Conversation) -> None:
+        self.conversations[conversation.conversation_id] = conversation
+        for number in (conversation.from_number, conversation.to_number):
+            self.by_number[(conversation.account, number_key(number))].add(conversation.conversation_id)
+
+    def place(self, event: CallEvent, seq: int) -> CallEvent:
+        """*event* as the log keeps it, in the conversation that it belongs to."""
+        keys = _keys(event)
+        if event.type is EventType.UNKNOWN and not keys:
+            return attrs.evolve(event, seq=seq)  # of no call, such as a gap
+        found = next((self.links[key] for key in keys if key in self.links), None)
+        evidence = "event" if found is None else "sip_call_id"
+        if found is None:
+            found, evidence = self._matching(event)
+        conversation = self.conversations.get(found or "")
+        if conversation is None:
+            conversation = self.begin(event.account, event.received_at)
+        known_record = any(
+            kind == "record_id" and (account, kind, value) in self.links for account, kind, value in keys
+        )
+        for key in keys:
+            if key not in self.links:
+                self.link(key, conversation.conversation_id, evidence, event.received_at)
+        self.changed.add(conversation.conversation_id)
+        taken = conversation.take(event, seq, known_record=known_record)
+        self._hold(conversation)
+        return taken
+
+    def link(self, key: Key, conversation_id: str, evidence: str, at: datetime) -> None:
+        self.links[key] = conversation_id
+        account, kind, value = key
+        if kind == "record_id":
+            self.recorded.add(conversation_id)
+        self.linked.append(
+            {
+                "account": account,
+                "kind": kind,
+                "value": value,
+                "conversation_id": conversation_id,
+                "evidence": evidence,
+                "linked_at": to_micros(at),
+            }
+        )
+
+    def _matching(self, event: CallEvent) -> tuple[str | None, str]:
+        """The conversation of an event whose ids nobody has seen, and how that is known."""
+        found = self._dialled(event) if event.direction is not Direction.INBOUND else None
+        if found is not None:
+            return found, "extension_number_time"
+        live = event.source is EventSource.RECONCILED  # seen in progress, so it has no record yet
+        if (event.direction is Direction.INBOUND or not event.call_id) and not live:
+            found = self._other_part(event)
+            if found is not None:
+                return found, "number_hotline_time"
+        return None, "event" if event.source is EventSource.VENDOR else "live_call"
+
+    def _dialled(self, event: CallEvent) -> str | None:
+        """The conversation of a click-to-call whose call id the vendor did not tell."""
+        seen = event.occurred_at or event.received_at
+        for dial in self._untold(event):
+            if (
+                (dial.account, dial.extension) == (event.account, event.extension)
+                and same_number(dial.number, event.to_number)
+                and -NEAR <= seen - from_micros(dial.created_at) <= _DIAL_LIFE
+            ):
+                found: str = dial.conversation_id
+                self.fetch({found})
+                if self.conversations[found].state is not CallState.ENDED and not self._has_call(found):
+                    return found
+        return None
+
+    def _untold(self, event: CallEvent) -> Sequence[Any]:
+        """The dials of late whose call ids the vendor did not tell, the newest first."""
+        since = self._new_since("dials", event, _DIAL_LIFE)
+        if since is not None:
+            query = (
+                select(dials.c.account, dials.c.extension, dials.c.number, dials.c.created_at, links.c.conversation_id)
+                .join(
+                    links,
+                    and_(
+                        links.c.account == dials.c.account,
+                        links.c.kind == "dial_id",
+                        links.c.value == dials.c.dial_id,
+                    ),
+                )
+                .where(
+                    dials.c.account == event.account,
+                    dials.c.state.in_(("placed", "unknown")),
+                    dials.c.call_id.is_(None),
+                    dials.c.created_at >= to_micros(since),
+                )
+                .order_by(dials.c.created_at.desc())
+            )
+            self.dials[event.account] = self.connection.execute(query).all()
+        return self.dials[event.account]
+
+    def _has_call(self, conversation_id: str) -> bool:
+        if any(row["conversation_id"] == conversation_id and row["kind"] == "call_id" for row in self.linked):
+            return True
+        query = select(links.c.value).where(links.c.conversation_id == conversation_id, links.c.kind == "call_id")
+        return self.connection.execute(query.limit(1)).first() is not None
+
+    def _other_part(self, event: CallEvent) -> str | None:
+        """The conversation that has the record of *event*'s call, or lacks it when *event* is the record: the vendor
+        may give the two different ids.
+        """
+        self._read_parts(event)
+        number = number_key(outside_of(event))
+        same = self.by_number[(event.account, number)] if number else ()
+        mine = [each for each in map(self.conversations.__getitem__, same) if each.fits(event)]
+        records = self._recorded({each.conversation_id for each in mine})
+        is_record = event.type is EventType.RECORD_CREATED
+        # A record joins what has none; anything else joins what has nothing but a record, and perhaps its end.
+        fitting = [each for each in mine if is_record != (each.conversation_id in records)]
+        if is_record:
+            fitting = [each for each in fitting if not each.outlasts(event.duration_seconds)]
+        else:
+            told = self._told({each.conversation_id for each in fitting})
+            fitting = [each for each in fitting if each.conversation_id not in told and each.just_ended_with(event)]
+        seen = event.occurred_at or event.received_at
+        nearest = min(fitting, key=lambda each: abs((each.ended_at or each.updated_at) - seen), default=None)
+        return nearest.conversation_id if nearest else None
+
+    def _read_parts(self, event: CallEvent) -> None:
+        """Fetch the conversations of late that lack their record, or that nothing but records told of."""
+        since = self._new_since("conversations", event, _LATELY)
+        if since is None:
+            return
+        record = select(links.c.value).where(
+            links.c.conversation_id == conversations.c.conversation_id, links.c.kind == "record_id"
+        )
+        query = (
+            select(conversations)
+            .where(
+                conversations.c.account == event.account,
+                conversations.c.updated_at >= to_micros(since),
+                or_(
+                    conversations.c.state == CallState.UNKNOWN,
+                    conversations.c.end_source == EventSource.RECONCILED,
+                    ~record.exists(),
+                ),
+            )
+            .order_by(conversations.c.updated_at.desc())
+            .limit(_CANDIDATES)
+        )
+        for row in self.connection.execute(query).mappings():
+            if row["conversation_id"] not in self.conversations:
+                self._hold(conversation_of(row))
+
+    def _new_since(self, what: str, event: CallEvent, before: timedelta) -> datetime | None:
+        """Since when *what* is to be read for *event*; None when that was done. One reading serves the whole batch."""
+        happened = event.occurred_at or event.received_at
+        since = min(happened, self.earliest or happened) - before
+        if self.read_since.get((event.account, what), since + before) <= since:
+            return None
+        self.read_since[(event.account, what)] = since
+        return since
+
+    def _told(self, ids: Collection[str]) -> set[str]:
+        """Which of the conversations *ids*, which have records, are known by more than what records say."""
+        found = {
+            each
+            for each in ids
+            if self.conversations[each].state not in {CallState.UNKNOWN, CallState.ENDED}
+            or self.conversations[each].end_source == EventSource.VENDOR
+        }
+        found |= {row["conversation_id"] for row in self.rows if row["type"] in _TELLING}
+        for some in _chunks(sorted(ids)):
+            query = select(events.c.conversation_id).where(
+                events.c.conversation_id.in_(some), events.c.type.in_(_TELLING)
+            )
+            found |= set(self.connection.scalars(query))
+        return found
+
+    def _recorded(self, ids: Collection[str]) -> set[str]:
+        found = self.recorded & set(ids)
+        for some in _chunks(sorted(set(ids) - self.new)):
+            query = select(links.c.conversation_id).where(
+                links.c.conversation_id.in_(some), links.c.kind == "record_id"
+            )
+            found |= {row[0] for row in self.connection.execute(query)}
+        return found
+
+    def save(self) -> None:
+        """Write what the batch changed."""
+        rows = {each: conversation_row(self.conversations[each]) for each in self.changed}
+        fresh = [row for each, row in rows.items() if each in self.new]
+        if fresh:
+            self.connection.execute(insert(conversations), fresh)
+        others = [
+            {f"_{name}": value for name, value in row.items()} for each, row in rows.items() if each not in self.new
+        ]
+        if others:
+            names = [column.name for column in conversations.columns if column.name != "conversation_id"]
+            self.connection.execute(
+                update(conversations)
+                .where(conversations.c.conversation_id == bindparam("_conversation_id"))
+                .values({name: bindparam(f"_{name}") for name in names}),
+                others,
+            )
+        if self.linked:
+            self.connection.execute(insert(links), self.linked)
+        if self.rows:
+            self.connection.execute(insert(events), self.rows)
+
+
+def _keys(event: CallEvent) -> list[Key]:
+    """The ids of *event* that lead to a conversation, the most telling first."""
+    found = [("call_id", event.call_id), ("sip_call_id", event.sip_call_id)]
+    if event.type is EventType.RECORD_CREATED:
+        found.append(("record_id", event.call_id))
+    return [(event.account, kind, _clean(value)) for kind, value in found if value]
+
+
+def _digest(event: CallEvent) -> bytes:
+    return hashlib.sha256(f"{event.account}\n{event.event_id}".encode()).digest()[:16]
+
+
+def _row(event: CallEvent, digest: bytes) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "digest": digest,
+        "account": event.account,
+        "event_id": _clean(event.event_id),
+        "type": event.type,
+        "call_id": _clean(event.call_id),
+        "sip_call_id": _clean(event.sip_call_id),
+        "conversation_id": event.conversation_id,
+        "extension": _clean(event.extension),
+        "from_number": _clean(event.from_number),
+        "to_number": _clean(event.to_number),
+        "received_at": to_micros(event.received_at),
+        "late": event.late,
+        "body": dumps(to_json(event)).decode(),
+        "raw": _raw_text(event.raw),
+    }
+
+
+def _clean(text: str | None) -> Any:
+    """*text* without what PostgreSQL takes in no text; the event's JSON has it all the same."""
+    return None if text is None else text.replace("\0", "")
+
+
+def _raw_text(raw: Any) -> str | None:
+    try:
+        return None if raw is None else dumps(raw).decode()
+    except (TypeError, RecursionError):
+        return None  # what is no JSON is the vendor's oddity; the event itself is whole
+
+
+def event_of(row: RowMapping) -> CallEvent:
+    """The event in *row* of the log."""
+    event = from_json(loads(row["body"]), CallEvent)
+    return attrs.evolve(event, raw=loads(row["raw"])) if row["raw"] else event
+
+
+def _after(connection: Connection, seq: int, wanted: Wanted, raw: bool = True) -> tuple[list[CallEvent], int]:
+    """At most MAX_BATCH events after *seq* that may be wanted, and the number up to which was looked."""
+    newest = _head(connection)
+    columns = (events.c.body, events.c.raw if raw else null().label("raw"))
+    query = select(*columns).where(events.c.seq > seq).order_by(events.c.seq).limit(MAX_BATCH)
+    if wanted.accounts is not None:
+        query = query.where(events.c.account.in_(sorted(wanted.accounts)))
+    if wanted.types is not None:
+        query = query.where(events.c.type.in_(sorted(wanted.types)))
+    if wanted.extension is not None:
+        query = query.where(events.c.extension == wanted.extension)
+    found = [event_of(row) for row in connection.execute(query).mappings()]
+    return found, (found[-1].seq or 0) if len(found) == MAX_BATCH else max(newest, found[-1].seq or 0 if found else 0)
+
+
+def _numbered(connection: Connection, numbers: Sequence[int]) -> list[CallEvent]:
+    found: list[CallEvent] = []
+    for some in _chunks(numbers):
+        query = select(events.c.body, null().label("raw")).where(events.c.seq.in_(some)).order_by(events.c.seq)
+        found += [event_of(row) for row in connection.execute(query).mappings()]
+    return found
+
+
+def _head(connection: Connection) -> int:
+    return int(connection.execute(select(counters.c.value).where(counters.c.name == "events")).scalar_one())
+
+
+def _oldest(connection: Connection) -> int:
+    found = connection.execute(select(func.min(events.c.seq))).scalar_one()
+    return _head(connection) + 1 if found is None else int(found)
+
+
+_MOMENTS = ("started_at", "answered_at", "ended_at", "created_at", "updated_at")
+_WORDS = {"state": CallState, "direction": Direction, "outcome": Outcome}
+
+
+def conversation_of(row: RowMapping) -> Conversation:
+    """The conversation in *row*."""
+    values = dict(row)
+    for name in _MOMENTS:
+        values[name] = None if values[name] is None else from_micros(values[name])
+    for name, kind in _WORDS.items():
+        values[name] = kind(values[name]) if values[name] is not None else None
+    return Conversation(**values)
+
+
+def conversation_row(conversation: Conversation) -> dict[str, Any]:
+    """*conversation* as the database keeps it."""
+    values = {
+        name: _clean(value) if isinstance(value, str) else value for name, value in attrs.asdict(conversation).items()
+    }
+    for name in _MOMENTS:
+        values[name] = None if values[name] is None else to_micros(values[name])
+    return values
+
+
+def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]

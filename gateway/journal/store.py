@@ -1,0 +1,226 @@
+"""The journal's store: one thread that writes and commits for all who wait, and a few that read."""
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from gateway_contracts import ConfigError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ..guard import log
+from . import schema
+from .engines import READERS, is_whole, make_engines
+from .migrations import migrate
+from .troubles import JournalError, failure_of, trouble_of
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+Work = Callable[[Connection], T]
+"""Reads or writes on a connection that is in a transaction. It does nothing else, as it may run twice."""
+Batcher = Callable[[Connection, Sequence[Item]], Sequence[T]]
+"""One work for many items at once; its results are in their order."""
+
+MAX_WAITING = 2_048
+"""How many writes wait for the next commit before further callers wait for room."""
+
+
+class _Waiting(NamedTuple):
+    batcher: Batcher[Any, Any]
+    item: Any
+    done: asyncio.Future[Any]
+
+
+_Outcome = tuple[asyncio.Future[Any], Any, Exception | None]
+
+
+@contextlib.asynccontextmanager
+async def open_store(url: str, *, beside: Path | None = None) -> AsyncIterator["Store"]:
+    """The open store of the database at *url*, with today's schema. A SQLite file is relative to *beside*.
+
+    At the end everything that waits is written, and the threads are over.
+
+    Raises: ConfigError when it cannot be opened, is damaged, or was written by a newer version.
+    """
+    store = Store(*await asyncio.to_thread(_opened, url, beside or Path()))
+    try:
+        yield store
+    finally:
+        await store._close()
+
+
+class Store:
+    """One database, written by one thread. `open_store` makes it; it belongs to one event loop.
+
+    `trouble` says what is wrong with the database and what to do. A failed write sets it, the
+    next that succeeds clears it.
+    """
+
+    def __init__(self, writer: Engine, reader: Engine) -> None:
+        self.trouble: str | None = None
+        self._writer = writer
+        self._reader = reader
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(MAX_WAITING)
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._closed = False
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
+        self._thread = threading.Thread(target=self._write_all, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Work[T]) -> T:
+        """What *work* gives, once it is committed.
+
+        Writes that come while another commit runs share the next one, in the order in which they came. Should one of
+        them fail, each is run again in a transaction of its own. A cancelled caller does not take back its write.
+
+        Raises: JournalError when the database cannot be used, and what *work* raises.
+        """
+        return await self.append(_each, work)
+
+    async def append(self, batcher: Batcher[Item, T], item: Item) -> T:
+        """*batcher*'s result for *item*, once it is committed. Neighbours with the same *batcher* share one call of it.
+
+        Otherwise as `write`.
+
+        Raises: JournalError when the database cannot be used, and what *batcher* raises for this item alone.
+        """
+        await self._room.acquire()
+        if self._closed:
+            self._room.release()
+            raise _closed()
+        waiting = _Waiting(batcher, item, self._loop.create_future())
+        self._waiting.put(waiting)
+        return await waiting.done  # type: ignore[no-any-return] # the future holds what the batcher gave
+
+    async def read(self, work: Work[T]) -> T:
+        """What *work* gives, from one moment's view of the database. Writers never hold it up, nor it them.
+
+        Raises: JournalError when the database cannot be used, and what *work* raises.
+        """
+        if self._closed:
+            raise _closed()
+        return await self._loop.run_in_executor(self._readers, self._read, work)
+
+    async def probe(self) -> None:
+        """Write something tiny. Raises: JournalError when that cannot be done, as `trouble` then says."""
+        await self.append(_touch, None)
+
+    def _read(self, work: Work[T]) -> T:
+        try:
+            with self._reader.begin() as connection:
+                return work(connection)
+        except (SQLAlchemyError, StopIteration) as error:
+            raise failure_of(error) from None
+
+    def _write_all(self) -> None:
+        while first := self._waiting.get():
+            batch = [first]
+            with contextlib.suppress(queue.Empty):
+                while more := self._waiting.get_nowait():
+                    batch.append(more)
+                self._waiting.put(None)  # taken too early: it ends the loop above
+            outcomes = self._outcomes(batch)
+            with contextlib.suppress(RuntimeError):  # nobody waits in a loop that is closed
+                self._loop.call_soon_threadsafe(self._settle, outcomes)
+
+    def _outcomes(self, batch: list[_Waiting]) -> list[_Outcome]:
+        """What becomes of each in *batch*: it is in the database when this returns, or has failed."""
+        try:
+            results = self._commit(batch)
+        except Exception as error:  # noqa: BLE001 # whatever it is, it is the answer of those who wait
+            trouble = trouble_of(error) if isinstance(error, DBAPIError) else None
+            if trouble:
+                self._in_trouble(trouble)
+            if trouble or len(batch) == 1:  # a trouble is everybody's; after a lost commit nothing may be run again
+                return [(each.done, None, failure_of(error)) for each in batch]
+            return self._one_by_one(batch)
+        self._in_trouble(None)
+        return [(each.done, result, None) for each, result in zip(batch, results, strict=True)]
+
+    def _one_by_one(self, batch: list[_Waiting]) -> list[_Outcome]:
+        outcomes: list[_Outcome] = []
+        for index, each in enumerate(batch):
+            outcomes += self._outcomes([each])
+            if isinstance(outcomes[-1][2], JournalError):  # the others would wait as long, one after the other
+                return outcomes + [
+                    (other.done, None, JournalError(str(outcomes[-1][2]))) for other in batch[index + 1 :]
+                ]
+        return outcomes
+
+    def _commit(self, batch: list[_Waiting]) -> list[Any]:
+        results: list[Any] = []
+        with self._writer.begin() as connection:
+            for batcher, neighbours in groupby(batch, key=lambda waiting: waiting.batcher):
+                items = [each.item for each in neighbours]
+                found = batcher(connection, items)
+                if len(found) != len(items):
+                    raise TypeError(f"a batcher gave {len(found)} results for {len(items)} items")
+                results += found
+            if not is_whole(connection):
+                raise RuntimeError("a work hid the failure of a statement: use a savepoint, or on_conflict_do_nothing")
+        return results
+
+    def _settle(self, outcomes: list[_Outcome]) -> None:
+        for done, result, error in outcomes:
+            self._room.release()
+            if done.done():  # its caller was cancelled
+                continue
+            if error is None:
+                done.set_result(result)
+            else:
+                done.set_exception(error)
+
+    def _in_trouble(self, trouble: str | None) -> None:
+        before, self.trouble = self.trouble, trouble
+        if trouble and trouble != before:
+            log.error("journal.failed", reason=trouble)
+        elif before and not trouble:
+            log.warning("journal.recovered")
+
+    async def _close(self) -> None:
+        self._closed = True
+        self._waiting.put(None)
+        await asyncio.shield(self._loop.run_in_executor(None, self._stop))
+
+    def _stop(self) -> None:
+        self._thread.join()
+        self._readers.shutdown()
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def _opened(url: str, beside: Path) -> tuple[Engine, Engine]:
+    writer, reader = make_engines(url, beside)
+    try:
+        with writer.begin() as connection:
+            migrate(connection)
+    except BaseException as error:
+        writer.dispose()
+        if isinstance(error, DBAPIError):
+            raise ConfigError("journal.url", trouble_of(error) or str(failure_of(error))) from None
+        raise
+    return writer, reader
+
+
+def _closed() -> JournalError:
+    return JournalError("The journal is closed: the gateway is stopping.")
+
+
+def _each(connection: Connection, works: Sequence[Work[T]]) -> list[T]:
+    return [work(connection) for work in works]
+
+
+def _touch(connection: Connection, probes: Sequence[None]) -> Sequence[None]:
+    now = time.time_ns() // 1000
+    insert = schema.inserting(connection, schema.positions).values(name="probe", value="", updated_at=now)
+    connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"updated_at": now}))
+    return probes

@@ -1,0 +1,127 @@
+"""A plugin's package: written from templates, and checked by running its tests."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import attrs
+from gateway_contracts import ENTRY_POINTS, PluginError
+
+from .registry import vendor_names
+
+# What the templates are written for; every other name takes its place.
+_SAMPLE, _SUFFIX = "acme", ".txt"
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_MAX_NAME = 30
+_STDERR = 2
+_REPORT = "gateway_contracts.testing.report"
+
+
+def problem_of(name: str) -> str | None:
+    """Why a new plugin cannot be for a vendor called *name*; None when it can."""
+    if not _NAME.fullmatch(name) or len(name) > _MAX_NAME:
+        return f"must be at most {_MAX_NAME} small letters, digits and single hyphens, a letter first: acme, acme-v2"
+    if name in vendor_names():
+        return f"the vendor {name!r} has a plugin already: {vendor_names()[name]}"
+    if importlib.util.find_spec(_module(name)) is not None:
+        return f"there is a package {_module(name)} already"
+    return None
+
+
+def write_package(name: str, into: Path) -> Path:
+    """Write a package for the vendor *name* below *into*; gives its folder.
+
+    Raises: FileExistsError when that folder is there.
+    """
+    folder = into / f"gateway-{name}"
+    folder.mkdir(parents=True)
+    for path, text in _templates(resources.files(__package__) / "templates"):
+        file = folder / _renamed(path, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_renamed(text, name), encoding="utf-8")
+    return folder
+
+
+def _templates(folder: Any, place: str = "") -> list[tuple[str, str]]:
+    found = []
+    for each in sorted(folder.iterdir(), key=lambda each: str(each.name)):
+        if each.is_dir():
+            found += _templates(each, f"{place}{each.name}/")
+        elif each.name.endswith(_SUFFIX):
+            found.append((place + each.name.removesuffix(_SUFFIX), each.read_text(encoding="utf-8")))
+    return found
+
+
+def _renamed(text: str, name: str) -> str:
+    return text.replace(f"gateway_{_SAMPLE}", _module(name)).replace(_SAMPLE, name)
+
+
+def _module(name: str) -> str:
+    return f"gateway_{name.replace('-', '_')}"
+
+
+@attrs.frozen(kw_only=True)
+class Checked:
+    """What the tests of a package found: by vendor and operation what is supported, and the tests that failed."""
+
+    vendors: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    failed: tuple[str, ...]
+    without_suite: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Everything that should be tested was, and nothing failed."""
+        return not self.failed and not self.without_suite
+
+
+def check_package(path: Path) -> Checked:
+    """Run the tests of the package at *path*; what pytest says goes to stderr.
+
+    Raises: PluginError when *path* is no plugin's package, or when it or pytest is not installed here.
+    """
+    vendors = _vendors_of(path)
+    missing = [module for module in ("pytest", "pytest_asyncio") if importlib.util.find_spec(module) is None]
+    if missing:
+        raise PluginError("pytest and pytest-asyncio run the tests: pip install pytest pytest-asyncio")
+    absent = [vendor for vendor in vendors if vendor not in vendor_names()]
+    if absent:
+        raise PluginError(
+            f"the plugin of {', '.join(absent)} is not installed here: pip install --editable '{path}[test]'"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        run = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", _REPORT, "--support-report", str(report)]
+        done = subprocess.run(run, cwd=path, stdout=_STDERR, check=False)  # noqa: S603 # our own words
+        if not report.exists():
+            raise PluginError(f"pytest could not run the tests of {path} (exit code {done.returncode}), see above")
+        found = json.loads(report.read_text(encoding="utf-8"))
+    failed = tuple(found["failed"])
+    if done.returncode != 0 and not failed:
+        failed = (f"pytest ended with exit code {done.returncode}",)
+    return Checked(
+        vendors=found["vendors"],
+        failed=failed,
+        without_suite=tuple(vendor for vendor in vendors if vendor not in found["vendors"] and not failed),
+    )
+
+
+def _vendors_of(path: Path) -> list[str]:
+    file = path / "pyproject.toml"
+    try:
+        project = tomllib.loads(file.read_text(encoding="utf-8"))
+        vendors = list(project["project"]["entry-points"][ENTRY_POINTS])
+    except (OSError, ValueError, KeyError, TypeError):
+        table = f"[project.entry-points.{json.dumps(ENTRY_POINTS)}]"
+        raise PluginError(
+            f"{path} is no plugin's package: there is no pyproject.toml with {table} in it; "
+            "`gateway plugin new NAME` writes one"
+        ) from None
+    return vendors

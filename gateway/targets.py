@@ -1,0 +1,174 @@
+"""Where webhooks of ours may go: over TLS to public addresses, and elsewhere only to hosts that the operator names.
+
+A name is resolved once for each attempt, and the connection goes to the very addresses that were looked at.
+"""
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Self
+
+import aiohttp
+import attrs
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+TIMEOUT_SECONDS = 15
+MAX_ANSWER_BYTES = 16 * 1024
+MAX_URL_CHARACTERS = 2_000
+_HOST = re.compile(r"[a-z0-9_.:%-]+")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """What became of one message: the *status* that was answered, or in *error* why there is none.
+
+    `retry_after` is in seconds.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    retry_after: float | None = None
+    milliseconds: int = 0
+
+
+class _Refused(Exception):  # never leaves this module
+    pass
+
+
+def problem_of(url: str, allowed: Collection[str]) -> str | None:
+    """Why no webhook may go to *url*, as far as can be seen without asking for the name; None when it may.
+
+    *allowed* are hosts in lower case.
+    """
+    host = _host_of(url)
+    if host is None or len(url) > MAX_URL_CHARACTERS or not url.isprintable():
+        return "must be an address such as https://crm.example.vn/events, without a name, password or fragment"
+    if host in allowed:
+        return None
+    if not url.lower().startswith("https://"):
+        return "must start with https://; the operator may name hosts for which http will do in proxy.webhook_hosts"
+    with contextlib.suppress(ValueError):
+        if not is_public(ip_address(host)):
+            return "is not a public address; the operator may name such hosts in proxy.webhook_hosts"
+    return None
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether *address* is one of the Internet's: not private, local, shared, reserved or multicast, in any dress."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if address in _NAT64:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+        if address.is_site_local:
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+class Targets:
+    """Sends messages, each over a connection of its own. *allowed* are hosts that need neither TLS nor be public."""
+
+    def __init__(self, allowed: Collection[str], resolver: AbstractResolver | None = None) -> None:
+        self.allowed = frozenset(map(_plain, allowed))
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        resolver = _Checked(self._resolver or aiohttp.ThreadedResolver(), self.allowed)
+        # A kept connection would go to an address that was looked at long ago.
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True, limit=0)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+            headers={"User-Agent": "telephony-gateway", "Content-Type": "application/json"},
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send *body* once, and follow nothing. Whatever happens is a reply."""
+        started = time.perf_counter()
+        reply = await self._sent(url, body, headers)
+        return attrs.evolve(reply, milliseconds=round((time.perf_counter() - started) * 1000))
+
+    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        assert self._session is not None  # noqa: S101 # it is used as a context
+        if problem_of(url, self.allowed) is not None:
+            return Reply(error="target_refused")
+        try:
+            async with self._session.post(URL(url), data=body, headers=headers, allow_redirects=False) as response:
+                with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # the status says enough
+                    await _skim(response)
+                return Reply(status=response.status, retry_after=_retry_after(response))
+        except _Refused:
+            return Reply(error="target_refused")
+        except TimeoutError:
+            return Reply(error="timeout")
+        except aiohttp.ClientConnectorDNSError:
+            return Reply(error="name_not_found")
+        except aiohttp.ClientSSLError:
+            return Reply(error="tls_failed")
+        except aiohttp.ClientConnectorError:
+            return Reply(error="no_connection")
+        except (aiohttp.ClientError, OSError, ValueError):
+            return Reply(error="broken_off")
+
+
+class _Checked(AbstractResolver):
+    def __init__(self, resolver: AbstractResolver, allowed: Collection[str]) -> None:
+        self._resolver = resolver
+        self._allowed = allowed
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        if _plain(host) not in self._allowed and not all(is_public(ip_address(each["host"])) for each in found):
+            raise _Refused
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+async def _skim(response: aiohttp.ClientResponse) -> None:
+    left = MAX_ANSWER_BYTES
+    while left > 0 and (chunk := await response.content.read(left)):
+        left -= len(chunk)
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # TypeError: it does not say its zone
+        return None
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        parsed = URL(url)
+        valid = parsed.scheme in {"http", "https"} and parsed.port and not parsed.user and not parsed.password
+    except ValueError:
+        return None
+    host = _plain(parsed.raw_host or "")
+    return host if valid and "#" not in url and _HOST.fullmatch(host) else None
+
+
+def _plain(host: str) -> str:
+    return host.lower().rstrip(".")

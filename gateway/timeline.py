@@ -1,0 +1,158 @@
+"""What is known of one conversation, for programs and for people."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import attrs
+from gateway_contracts import CallEvent, CallState, Direction, EventSource, EventType, Outcome
+
+
+@attrs.frozen(kw_only=True)
+class Link:
+    """An id that belongs to a conversation. *kind* is call_id, sip_call_id, record_id, dial_id or recording (which is
+    found by its record's id); *evidence* says how that is known.
+    """
+
+    kind: str
+    value: str
+    evidence: str
+    linked_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class TimelineDial:
+    """A click-to-call that the conversation began with, and what the vendor answered: *answer*, or *error*."""
+
+    dial_id: str
+    state: str
+    asked: str
+    extension: str | None
+    number: str | None
+    created_at: datetime
+    sent_at: datetime | None
+    finished_at: datetime | None
+    answer: Any
+    error: Any
+
+
+@attrs.frozen(kw_only=True)
+class TimelineDelivery:
+    """An event of the conversation on its way to a subscription."""
+
+    delivery_id: str
+    subscription_id: str
+    seq: int
+    event_id: str
+    state: str
+    attempts: int
+    status: int | None
+    error: str | None
+    updated_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Timeline:
+    """Everything that belongs to one human conversation, whatever ids the vendor used for its parts.
+
+    *ended_by* is who said that it ended, null while it has not.
+    """
+
+    account: str
+    conversation_id: str
+    state: CallState
+    direction: Direction
+    from_number: str | None
+    to_number: str | None
+    extension: str | None
+    hotline: str | None
+    started_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    outcome: Outcome | None
+    duration_seconds: int | None
+    talk_seconds: int | None
+    ended_by: EventSource | None
+    links: tuple[Link, ...]
+    dials: tuple[TimelineDial, ...]
+    events: tuple[CallEvent, ...]
+    deliveries: tuple[TimelineDelivery, ...]
+
+
+_DID = {
+    EventType.RINGING: "rings",
+    EventType.ANSWERED: "is answered",
+    EventType.ENDED: "ends",
+    EventType.MISSED: "is missed",
+    EventType.RECORD_CREATED: "has a record",
+    EventType.RECORDING_READY: "has a recording",
+    EventType.UNKNOWN: "something else",
+}
+
+
+def head_of(timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """The conversation itself, as pairs of a word and what is to be said."""
+    yield "conversation", timeline.conversation_id
+    yield "account", timeline.account
+    sides = f"{timeline.from_number or '?'} to {timeline.to_number or '?'}"
+    yield "call", f"{timeline.direction}, {sides}"
+    for word in ("extension", "hotline"):
+        if getattr(timeline, word):
+            yield word, getattr(timeline, word)
+    yield "state", timeline.state
+    for word in ("started_at", "answered_at", "ended_at"):
+        if getattr(timeline, word):
+            yield word.removesuffix("_at"), _time(getattr(timeline, word))
+    if timeline.state is CallState.ENDED:
+        yield "how", _how_it_ended(timeline)
+
+
+def _how_it_ended(timeline: Timeline) -> str:
+    said = {
+        EventSource.VENDOR: "said by the vendor",
+        EventSource.RECONCILED: "found by the reconciler",
+    }.get(timeline.ended_by or EventSource.VENDOR, "")
+    parts = [str(timeline.outcome or Outcome.UNKNOWN), said]
+    if timeline.duration_seconds is not None:
+        parts.append(f"after {timeline.duration_seconds} s")
+    if timeline.talk_seconds:
+        parts.append(f"of which {timeline.talk_seconds} s were talked")
+    return ", ".join(parts)
+
+
+def story_of(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
+    """What happened, in its order: when, what, and more about it."""
+    return iter(sorted(_story(timeline), key=lambda each: each[0]))
+
+
+def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
+    for dial in timeline.dials:
+        more = f"{dial.dial_id}, through {dial.asked}"
+        yield dial.created_at, f"asked: ring {dial.extension}, call {dial.number}", more
+        if dial.sent_at:
+            yield dial.sent_at, "sent to the vendor", ""
+        if dial.finished_at:
+            said = dial.answer or dial.error or {}
+            more = ", ".join(f"{name} {said[name]}" for name in ("call_id", "code", "detail") if said.get(name))
+            yield dial.finished_at, f"the vendor answered: {dial.state}", more
+    for event in timeline.events:
+        notes: list[Any] = [f"seq {event.seq}"]
+        notes += ["reconciled"] if event.source is EventSource.RECONCILED else []
+        notes += ["late"] if event.late else []
+        notes += [event.outcome] if event.outcome else []
+        notes += [f"extension {event.extension}"] if event.extension else []
+        notes += [f"call {event.call_id}"] if event.call_id else []
+        notes += [f"happened {_time(event.occurred_at)}"] if event.occurred_at else []
+        yield event.received_at, f"{event.type}: it {_DID[event.type]}", ", ".join(map(str, notes))
+    for link in timeline.links:
+        if link.kind in {"record_id", "recording"}:
+            word = "record" if link.kind == "record_id" else "recording, of record"
+            yield link.linked_at, f"{word} {link.value}", f"known by {link.evidence}"
+    for delivery in timeline.deliveries:
+        more = f"seq {delivery.seq}, {delivery.attempts} attempts, status {delivery.status}"
+        told = f"delivery to {delivery.subscription_id}: {delivery.state}"
+        yield delivery.updated_at, told, more + (f", {delivery.error}" if delivery.error else "")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,131 @@
+"""Click-to-call by GET, and the calls in progress: the same in all of TEL4VN's products (000, 001, 002:508-878)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from gateway_contracts import Call, CallState, Page, StartedCall
+from gateway_contracts.http import Answer, Effect, HttpClient, segment
+
+from .answers import GONE, MAINTENANCE, confirm, reply, rows
+from .reading import Reading, read_all
+from .words import parties, text
+
+CALL_STATES: Mapping[str, CallState] = {
+    # FreeSWITCH's channel states; the documents show CS_EXECUTE only (000:24, 002:704). A channel that executes or
+    # consumes media may be ringing the other side or talking to it: its state does not say which, so neither do we.
+    "CS_NEW": CallState.DIALING,
+    "CS_INIT": CallState.DIALING,
+    "CS_ROUTING": CallState.DIALING,
+    "CS_EXCHANGE_MEDIA": CallState.ANSWERED,
+    "CS_HANGUP": CallState.ENDED,
+    "CS_REPORTING": CallState.ENDED,
+    "CS_DESTROY": CallState.ENDED,
+}
+
+
+@attrs.frozen(kw_only=True)
+class _Done:
+    """What is said of something that rang, 001:64-67, 002:525-528."""
+
+    status: str | None = None
+    call_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _CallRow:
+    """A live call, 000:14-27, 002:697-704."""
+
+    call_id: str
+    created_time: str | None = None
+    destination: str | None = None
+    direction: str | int | None = None
+    source: str | None = None
+    state: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Calls:
+    """What rings phones in one account, and the calls in progress."""
+
+    http: HttpClient
+    reading: Reading
+
+    async def dial(
+        self, path: str, extension: str, number: str, optional: Mapping[str, str | None], *, wait: bool
+    ) -> StartedCall:
+        """A click-to-call by GET, with what of *optional* is not None. It is sent once all the same."""
+        params = [("ext", extension), ("phone", number)]
+        params += [(name, value) for name, value in optional.items() if value is not None]
+        requested_at = datetime.now(UTC)
+        timeouts = self.http.account.timeouts
+        answer = await self.http.send(
+            "GET",
+            path,
+            params=params,
+            effect=Effect.RING,
+            timeout=timeouts.dial_wait if wait else timeouts.dial,
+            refusals={MAINTENANCE},
+        )
+        return self.started(answer, extension, number, requested_at)
+
+    def started(self, answer: Answer, extension: str, number: str, requested_at: datetime) -> StartedCall:
+        """The call that *answer* tells of."""
+        call_id = text(_accepted(answer, needs_call=True).call_id)
+        return StartedCall(
+            account=self.reading.account,
+            call_id=call_id,
+            extension=extension,
+            number=number,
+            requested_at=requested_at,
+            raw=answer.data,
+        )
+
+    async def list(self, path: str) -> Page[Call]:
+        """The calls in progress."""
+        answer = await self.http.send("GET", path)
+        found = rows(answer.data)
+        parsed = answer.parse(tuple[_CallRow, ...], found)
+        calls = read_all(answer, self._call, parsed, found)
+        return Page(items=calls, total=len(calls))
+
+    def _call(self, row: _CallRow, raw: Any) -> Call:
+        source, target = text(row.source), text(row.destination)
+        direction = self.reading.direction(row.direction, source, target)
+        who = parties(direction, source, target, is_extension=self.reading.is_extension)
+        return Call(
+            account=self.reading.account,
+            call_id=row.call_id.strip(),
+            direction=direction,
+            state=CALL_STATES.get((row.state or "").strip().upper(), CallState.UNKNOWN),
+            from_number=who.from_number,
+            to_number=who.to_number,
+            extension=who.extension,
+            hotline=who.hotline,
+            started_at=self.reading.time.read(row.created_time, "created_time"),
+            raw=raw,
+        )
+
+    async def steer(self, path: str, call_id: str, body: Mapping[str, str]) -> None:
+        """Do something to a call. *path* has a place for `{call_id}`."""
+        answer = await self.http.send(
+            "POST",
+            path.format(call_id=segment("call_id", call_id)),
+            json=body,
+            effect=Effect.RING,
+            refusals={MAINTENANCE, GONE},
+        )
+        _accepted(answer)
+
+
+def _accepted(answer: Answer, *, needs_call: bool = False) -> _Done:
+    """The answer to what rings, if it says success. One without a `status` has a call id where it *needs_call*."""
+    row = answer.parse(_Done, reply(answer))
+    status = (row.status or "").strip().lower()
+    if not status and not needs_call:
+        confirm(answer)
+        return row
+    if status == "success" or (not status and row.call_id):
+        return row
+    raise answer.nonsense(f"says {row.status!r}" if status else "says neither success nor failure")

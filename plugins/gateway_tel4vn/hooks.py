@@ -1,0 +1,242 @@
+"""Registrations for events, and the webhooks they bring: the same in all of TEL4VN's products (003:110, 002:126)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+from gateway_contracts import (
+    CallEvent,
+    EventType,
+    GatewayError,
+    Hook,
+    InvalidRequest,
+    InvalidValue,
+    Outcome,
+    Page,
+    Secret,
+    Unsupported,
+    VendorRejected,
+    WebhookRequest,
+    from_json,
+    loads,
+)
+from gateway_contracts.http import Effect, HttpClient, segment
+
+from .answers import MAINTENANCE, rows, unwrap
+from .reading import Reading
+from .words import Number, outcome_of, parties, text, whole
+
+EVENTS: Mapping[str, EventType] = {  # 003:180-185, 002:191-194; `missed` and `cdr_autocall` are of the 2023 edition
+    "ringing": EventType.RINGING,
+    "answered": EventType.ANSWERED,
+    "hangup": EventType.ENDED,
+    "missed": EventType.MISSED,
+    "cdr": EventType.RECORD_CREATED,
+    "cdr_autocall": EventType.RECORD_CREATED,
+}
+HOOK_EVENTS: Mapping[EventType, str] = {
+    EventType.RINGING: "ringing",
+    EventType.ANSWERED: "answered",
+    EventType.ENDED: "hangup",
+    EventType.MISSED: "missed",
+    EventType.RECORD_CREATED: "cdr",
+}
+
+
+@attrs.frozen(kw_only=True)
+class _HookRow:
+    """A hook in either shape: that of 2021 (003:124-131, 002:134-139), or `id` and `event` of 2023."""
+
+    event_domain_uuid: str | None = None
+    id: str | None = None
+    event_name: str | None = None
+    event: str | None = None
+    callback_url: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _CreatedHook:
+    """003:158-162, 002:167-171; the `id` is of 2023."""
+
+    created: bool
+    id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _DeletedHook:
+    """003:199-203, 002:208-212."""
+
+    deleted: bool
+
+
+@attrs.frozen(kw_only=True)
+class _WebhookRow:
+    """An event, 003:218-251, 002:227-261 and the times of 2023. As a form every value is text."""
+
+    state: str
+    call_id: str | int | None = None
+    sip_call_id: str | int | None = None
+    domain: str | None = None
+    direction: str | int | None = None
+    from_number: str | int | None = None
+    to_number: str | int | None = None
+    hotline: str | int | None = None
+    extension: str | int | None = None
+    status: str | None = None
+    duration: Number = None
+    billsec: Number = None
+    time_started: str | None = None
+    time_answered: str | None = None
+    time_ended: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Hooks:
+    """The hooks of one account, at the paths of its vendor's edition."""
+
+    http: HttpClient
+    reading: Reading
+    list_path: str
+    create_path: str
+    delete_path: str
+    own_url: str | None = attrs.field(repr=False)
+
+    async def list(self) -> Page[Hook]:
+        """All hooks."""
+        answer = await self.http.send("GET", self.list_path)
+        found = rows(answer.data)
+        parsed = answer.parse(tuple[_HookRow, ...], found)
+        hooks = tuple(self._hook(row, raw) for row, raw in zip(parsed, found, strict=True))
+        return Page(items=hooks, total=len(hooks))
+
+    def _hook(self, row: _HookRow, raw: Any) -> Hook:
+        word = text(row.event) or text(row.event_name) or ""
+        return Hook(
+            account=self.reading.account,
+            hook_id=text(row.id) or text(row.event_domain_uuid),
+            event=EVENTS.get(word.lower()),
+            vendor_event=word,
+            url=text(row.callback_url) or "",
+            raw=raw,
+        )
+
+    async def create(self, event: EventType, url: str | None, api_key: Secret | None) -> Hook:
+        """A new hook. The answer of 2021 has no id, so the hook is looked up among all of them."""
+        word = HOOK_EVENTS.get(event)
+        account = self.reading.account
+        if word is None:
+            raise Unsupported(
+                f"{self.reading.vendor} sends no {event}; it sends {', '.join(HOOK_EVENTS)}", account=account
+            )
+        address = url or self.own_url
+        if address is None:
+            raise InvalidRequest(
+                "There is no address to send events to",
+                account=account,
+                fields={"url": "is needed: this gateway has no hook address of its own for the account"},
+            )
+        if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
+            raise InvalidRequest(
+                "The vendor could never reach that address",
+                account=account,
+                fields={"url": "must be an address such as https://crm.example.vn/hooks"},
+            )
+        body: dict[str, Any] = {"callback_url": address, "event": word}
+        if api_key is not None:
+            body["callback_apikey"] = api_key
+        answer = await self.http.send("POST", self.create_path, json=body, effect=Effect.WRITE, refusals={MAINTENANCE})
+        created = answer.parse(_CreatedHook, unwrap(answer.data, "created"))
+        if not created.created:
+            raise VendorRejected("The vendor did not create the hook", account=account)
+        hook_id = text(created.id)
+        if hook_id is None:
+            hook_id = await self._find(word, address)
+        return Hook(account=account, hook_id=hook_id, event=event, vendor_event=word, url=address, raw=answer.data)
+
+    async def _find(self, word: str, address: str) -> str | None:
+        try:
+            hooks = (await self.list()).items
+        except GatewayError:  # it was created all the same, and an error would have it created again
+            return None
+        return next((hook.hook_id for hook in hooks if hook.vendor_event == word and hook.url == address), None)
+
+    async def delete(self, hook_id: str) -> None:
+        """Stop a hook."""
+        path = self.delete_path.format(hook_id=segment("hook_id", hook_id))
+        answer = await self.http.send("DELETE", path, effect=Effect.WRITE, refusals={MAINTENANCE})
+        if not answer.parse(_DeletedHook, unwrap(answer.data, "deleted")).deleted:
+            raise VendorRejected(f"The vendor did not delete hook {hook_id}", account=self.reading.account)
+
+
+def parse_webhook(reading: Reading, request: WebhookRequest) -> Sequence[CallEvent]:
+    """What a webhook says, as JSON or as a form. Every field is taken in every state, as the samples mix them.
+
+    Raises: InvalidRequest.
+    """
+    try:
+        bodies = _bodies(request)
+        return [_event(reading, from_json(body, _WebhookRow), body, request.received_at) for body in bodies]
+    except ValueError as error:
+        raise InvalidRequest(
+            f"The webhook is not one of {reading.vendor}: {error}",
+            account=reading.account,
+            fields=error.fields if isinstance(error, InvalidValue) else None,
+        ) from error
+
+
+def _bodies(request: WebhookRequest) -> list[Any]:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/x-www-form-urlencoded" or (
+        media_type != "application/json" and not request.body.lstrip().startswith((b"{", b"["))
+    ):
+        return [dict(parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=200))]
+    data = loads(request.body)
+    return data if isinstance(data, list) else [data]
+
+
+def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) -> CallEvent:
+    state = row.state.strip().lower()
+    kind = EVENTS.get(state, EventType.UNKNOWN)
+    source, target = text(row.from_number), text(row.to_number)
+    direction = reading.direction(row.direction, source, target)
+    who = parties(
+        direction,
+        source,
+        target,
+        is_extension=reading.is_extension,
+        extension=text(row.extension),
+        hotline=text(row.hotline),
+    )
+    billed = whole(row.billsec)
+    outcome = outcome_of(row.status) if row.status else Outcome.ANSWERED if billed else None
+    occurred = {
+        EventType.RINGING: row.time_started,
+        EventType.ANSWERED: row.time_answered,
+        EventType.ENDED: row.time_ended,
+        EventType.MISSED: row.time_ended,
+        EventType.RECORD_CREATED: row.time_ended,
+    }.get(kind)
+    call_id = text(row.call_id)
+    # A ring group raises several `ringing` with one call id, and the vendor sends again what was not acknowledged.
+    key = (reading.account, row.domain, call_id, text(row.sip_call_id), state, source, target)
+    return CallEvent(
+        account=reading.account,
+        event_id=hashlib.sha256("\n".join(part or "" for part in key).encode()).hexdigest()[:32],
+        type=kind,
+        call_id=call_id,
+        sip_call_id=text(row.sip_call_id),
+        direction=direction,
+        from_number=who.from_number,
+        to_number=who.to_number,
+        extension=who.extension,
+        hotline=who.hotline,
+        occurred_at=reading.time.read(occurred),
+        received_at=received_at,
+        outcome=outcome,
+        duration_seconds=whole(row.duration),
+        talk_seconds=billed,
+        raw=raw,
+    )

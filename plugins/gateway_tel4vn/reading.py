@@ -1,0 +1,121 @@
+"""How one account reads what its vendor writes: times, directions, and which numbers are extensions."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import attrs
+from gateway_contracts import Direction
+from gateway_contracts.http import Answer
+
+from .settings import AccountSettings
+from .words import STAMP, LocalTime, derive_direction
+
+T = TypeVar("T")
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What the readers of all of a vendor's answers share. *vendor* and *account* are names for errors and models."""
+
+    vendor: str
+    account: str
+    time: LocalTime
+    extension: re.Pattern[str]
+    direction_numbers: Mapping[str, Direction]
+
+    @classmethod
+    def of(cls, vendor: str, account: str, settings: AccountSettings) -> Self:
+        """The reading that *settings* ask for."""
+        return cls(
+            vendor=vendor,
+            account=account,
+            time=LocalTime(ZoneInfo(settings.timezone), settings.z_is_local),
+            extension=re.compile(settings.extension_pattern),
+            direction_numbers=settings.direction_numbers,
+        )
+
+    def is_extension(self, value: str | None) -> bool:
+        return value is not None and self.extension.fullmatch(value) is not None
+
+    def direction(self, word: str | int | None, source: str | None, target: str | None) -> Direction:
+        """The direction that *word* stands for, told from the two sides where it says nothing."""
+        return derive_direction(word, source, target, numbers=self.direction_numbers, is_extension=self.is_extension)
+
+    def at_least(self, moment: datetime | None) -> str | None:
+        """The first whole second that is not before *moment*, as the vendor's filters take it."""
+        return self.time.write(whole_second(moment)) if moment else None
+
+    def between(self, since: datetime | None, until: datetime | None) -> tuple[str | None, str | None]:
+        """The two ends of a range as the vendor's filters take them: they include both, and know whole seconds only."""
+        first, last = self._walls(whole_second(since or EARLIEST), (until or LATEST) - timedelta(microseconds=1))
+        return (f"{first:{STAMP}}" if since else None, f"{last:{STAMP}}" if until else None)
+
+    def on_the_wall(self, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+        """The whole seconds that a range starts and ends at on the vendor's clock on the wall, without a zone."""
+        first, last = self._walls(whole_second(since), whole_second(until) - SECOND)
+        return (first, first) if is_empty(since, until) else (first, last + SECOND)
+
+    def _walls(self, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+        """The first and the last time that the clock on the wall shows from *start* to *end*, both included.
+
+        Where clocks are set back in between, an hour comes twice. All of it is asked for then: rows do not say which of
+        the two they mean.
+        """
+        first, last = self.time.local(start), self.time.local(end)
+        for hour in (self._twice(first), self._twice(last)):
+            if hour and start < hour[0].replace(tzinfo=self.time.zone, fold=1).astimezone(UTC) <= end:
+                first, last = min(first, hour[0]), max(last, hour[1])
+        return first, last
+
+    def _twice(self, wall: datetime) -> tuple[datetime, datetime] | None:
+        """The first and the last second of the hour that comes twice around *wall*, None where none does."""
+
+        def comes_twice(minute: datetime) -> bool:
+            once, again = (minute.replace(tzinfo=self.time.zone, fold=fold).utcoffset() for fold in (0, 1))
+            return once is not None and again is not None and once > again
+
+        begin = wall.replace(second=0, microsecond=0)
+        if not comes_twice(begin):
+            return None
+        end = begin
+        while comes_twice(begin - MINUTE):
+            begin -= MINUTE
+        while comes_twice(end + MINUTE):
+            end += MINUTE
+        return begin, end + MINUTE - SECOND
+
+
+def is_empty(since: datetime | None, until: datetime | None) -> bool:
+    """Whether no whole second lies in a range: the vendor knows no others, and includes both ends."""
+    return bool(since and until and whole_second(since) >= whole_second(until))
+
+
+def read_all(answer: Answer, reader: Callable[..., T], parsed: Sequence[Any], raws: Sequence[Any]) -> tuple[T, ...]:
+    """*reader* of every row of a list; one that it cannot read is named by its place."""
+    found = []
+    for index, (row, raw) in enumerate(zip(parsed, raws, strict=True)):
+        try:
+            found.append(reader(row, raw))
+        except (ValueError, OverflowError) as error:
+            raise answer.nonsense(f"its answer does not fit its documents: [{index}] {error}") from error
+    return tuple(found)
+
+
+def read(answer: Answer, reader: Callable[..., T], *args: Any) -> T:
+    """*reader* of a part of *answer*; what it cannot read is an answer that does not fit the documents."""
+    try:
+        return reader(*args)
+    except (ValueError, OverflowError) as error:
+        raise answer.nonsense(f"its answer does not fit its documents: {error}") from error
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The first whole second that is not before *moment*: the vendor knows no fractions."""
+    return moment.replace(microsecond=0) + (SECOND if moment.microsecond else timedelta())

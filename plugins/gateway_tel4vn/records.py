@@ -1,0 +1,233 @@
+"""Finished calls and their recordings: how rows are read, pages followed and audio fetched, in all products."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import attrs
+from gateway_contracts import (
+    Audio,
+    CallRecord,
+    Direction,
+    NotFound,
+    Outcome,
+    Page,
+    RecordingLink,
+    VendorAuthFailed,
+)
+from gateway_contracts.audio import open_audio
+from gateway_contracts.http import Answer, HttpClient, TokenCache, segment
+
+from .answers import rows, unwrap
+from .pages import Query, given, not_ours, page_size, start, turn
+from .reading import Reading, read, read_all
+from .settings import AccountSettings, Paging
+from .words import Number, outcome_of, parties, text, whole
+
+
+@attrs.frozen(kw_only=True)
+class CdrRow:
+    """A finished call, 003:296-331, 002:340-354; `time_ringing` (in two spellings) is of 2023.
+
+    *customer_side* is what stands for the customer in a row that does not say who called whom.
+    """
+
+    id: str
+    sip_call_id: str | None = None
+    cause: str | None = None
+    duration: Number = None
+    billsec: Number = None
+    direction: str | int | None = None
+    recording_url: str | None = None
+    extension: str | int | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    customer_side: str | None = None
+    receive_dest: str | None = None
+    time_started: str | None = None
+    time_ringing: str | None = None
+    time_ringging: str | None = None
+    time_answered: str | None = None
+    time_ended: str | None = None
+    status: str | None = None
+    customer_id: str | int | None = None
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("has no zone")
+    return moment
+
+
+PICKS: Mapping[str, Callable[[CallRecord, CdrRow, str], bool]] = {
+    # By the argument's name: whether a row fits a filter that the vendor does not know.
+    "outcome": lambda record, _, wanted: record.outcome == wanted,
+    "min_duration_seconds": lambda record, _, least: (record.duration_seconds or 0) >= int(least),
+    "ended_since": lambda record, _, since: record.ended_at is not None and record.ended_at >= _moment(since),
+    "ended_until": lambda record, _, until: record.ended_at is not None and record.ended_at < _moment(until),
+    "recording_name": lambda _, row, name: bool(_stem(name)) and _stem(row.recording_url or "") == _stem(name),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Records:
+    """The records of one account. *as_row* takes a row of the vendor's to the names of `CdrRow`."""
+
+    http: HttpClient
+    tokens: TokenCache
+    reading: Reading
+    list_path: str
+    get_path: str
+    paging: Paging
+    page_size: int
+    settings: AccountSettings
+    as_row: Callable[[Any], Any] = lambda raw: raw
+
+    # Lists
+
+    async def page(
+        self, optional: Mapping[str, str | None], picks: Mapping[str, str | None], cursor: str | None, limit: int | None
+    ) -> Page[CallRecord]:
+        """One page of what *optional* asks the vendor for and *picks* leave of it, so that pages may be short."""
+        place = start(self.reading.account, self.paging, cursor, given(optional), given(picks))
+        size = page_size(self.reading.account, place, limit, self.page_size)
+        answer = await self.http.send("GET", self.list_path, params=place.params(size))
+        found = rows(answer.data)
+        named = [self.as_row(raw) for raw in found] if isinstance(found, list) else found
+        parsed = answer.parse(tuple[CdrRow, ...], named)
+        records = read_all(answer, self._record, parsed, found)
+        turned = turn(answer, place, size, [record.record_id for record in records], self._newest(records))
+        if turned.repeated:
+            return Page(items=())
+        if not place.picks:
+            return Page(items=records, next=turned.next, total=turned.total)
+        kept = [record for record, row in zip(records, parsed, strict=True) if _picked(place.picks, record, row)]
+        return Page(items=tuple(kept), next=turned.next)
+
+    def _newest(self, records: Sequence[CallRecord]) -> str | None:
+        """The start of the newest call, where the newest has been seen to come first: the order is not documented."""
+        starts = [record.started_at for record in records if record.started_at is not None]
+        whole_page = len(starts) == len(records) > 1  # a range would leave out rows without a start
+        newest_first = whole_page and starts[0] > starts[-1] and starts == sorted(starts, reverse=True)
+        return self.reading.at_least(starts[0]) if newest_first else None
+
+    # Rows
+
+    def _record(self, row: CdrRow, raw: Any) -> CallRecord:
+        source, target, extension = text(row.from_number), text(row.to_number), text(row.extension)
+        customer, customer_id = text(row.customer_side), text(row.customer_id)
+        if customer is not None and not customer.lstrip("+").replace(" ", "").isdigit():
+            customer, customer_id = None, customer_id or customer  # a code and no number
+        sides = (source or extension, target or customer)
+        if not (source or target or self.reading.is_extension(customer)):
+            sides = (None, None)  # one side and the extension do not say who called
+        direction = self.reading.direction(row.direction, *sides)
+        if customer is not None:
+            source, target = (customer, extension) if direction is Direction.INBOUND else (extension, customer)
+            source = source if direction is not Direction.UNKNOWN else None
+        who = parties(direction, source, target, is_extension=self.reading.is_extension, extension=extension)
+        started, answered, ended = (
+            self.reading.time.read(getattr(row, name), name) for name in ("time_started", "time_answered", "time_ended")
+        )
+        ringing = self.reading.time.read(row.time_ringing or row.time_ringging, "time_ringing")
+        outcome = outcome_of(row.status)
+        duration, billed = whole(row.duration, "duration"), whole(row.billsec, "billsec")
+        if duration is None and started and ended:
+            duration = max(int((ended - started).total_seconds()), 0)
+        # Samples of 2023 bill calls that nobody answered, so the vendor's figure counts only with an answer.
+        if answered is None and outcome is not Outcome.ANSWERED:
+            talk: int | None = 0
+        elif billed is not None:
+            talk = billed
+        elif answered and ended:
+            talk = max(int((ended - answered).total_seconds()), 0)
+        else:
+            talk = None
+        record_id = row.id.strip()
+        if not record_id:
+            raise ValueError("id is empty")
+        return CallRecord(
+            account=self.reading.account,
+            record_id=record_id,
+            call_id=record_id,
+            sip_call_id=text(row.sip_call_id),
+            direction=direction,
+            outcome=outcome,
+            vendor_status=text(row.status),
+            cause=text(row.cause),
+            from_number=who.from_number,
+            to_number=who.to_number,
+            extension=who.extension,
+            hotline=who.hotline,
+            queue=text(row.receive_dest),
+            started_at=started,
+            # A sample rings three seconds after its answer (002:393-394), which no call does.
+            ringing_at=None if ringing and answered and ringing > answered else ringing,
+            answered_at=answered,
+            ended_at=ended,
+            duration_seconds=duration,
+            talk_seconds=talk,
+            customer_id=customer_id,
+            has_recording=bool(text(row.recording_url)),
+            raw=raw,
+        )
+
+    async def get(self, record_id: str) -> CallRecord:
+        """One record, by its id or by the SIP call id."""
+        answer, row, raw = await self._find(record_id)
+        return read(answer, self._record, row, raw)
+
+    async def _find(self, record_id: str) -> tuple[Answer, CdrRow, Any]:
+        path = self.get_path.format(record_id=segment("record_id", record_id))
+        answer = await self.http.send("GET", path)
+        raw = unwrap(unwrap(answer.data, "cdrId"), "id")
+        return answer, answer.parse(CdrRow, self.as_row(raw)), raw
+
+    # Recordings
+
+    async def locate(self, record_id: str) -> RecordingLink:
+        """The `recording_url` (003:251), which the vendor serves to anybody. Its suffix says nothing (003:305)."""
+        answer, row, raw = await self._find(record_id)
+        url = text(row.recording_url)
+        if url is None:
+            raise NotFound(f"There is no recording of {record_id} (yet)", account=self.reading.account)
+        address = read(answer, urljoin, self.http.base_url + "/", url)
+        if read(answer, urlsplit, address).scheme not in {"http", "https"}:
+            raise answer.nonsense("gives a recording's address that is none of the web")
+        return RecordingLink(account=self.reading.account, record_id=row.id.strip(), url=address, raw=raw)
+
+    async def fetch(self, record_id: str, byte_range: str | None) -> Audio:
+        """The audio, without the token unless the account says otherwise."""
+        link = await self.locate(record_id)
+        if not self.settings.recording_bearer:
+            return await self._open(link, byte_range, {})
+        token = await self.tokens.get()
+        try:
+            return await self._open(link, byte_range, {"Authorization": f"Bearer {token}"})
+        except VendorAuthFailed:
+            self.tokens.refuse(token)
+        return await self._open(link, byte_range, {"Authorization": f"Bearer {await self.tokens.get()}"})
+
+    async def _open(self, link: RecordingLink, byte_range: str | None, headers: dict[str, str]) -> Audio:
+        return await open_audio(
+            self.http,
+            link.url,
+            record_id=link.record_id,
+            allowed_hosts=self.settings.recording_hosts,
+            byte_range=byte_range,
+            headers=headers,
+        )
+
+
+def _picked(picks: Query, record: CallRecord, row: CdrRow) -> bool:
+    try:
+        return all(PICKS[pair[0]](record, row, pair[1]) for pair in picks)
+    except (KeyError, ValueError):
+        raise not_ours() from None
+
+
+def _stem(name: str) -> str:
+    """A file's name without folders and suffix (003:402)."""
+    return name.rsplit("/", 1)[-1].rsplit(".", 1)[0]

@@ -1,0 +1,92 @@
+"""What the settings of TEL4VN's accounts have in common."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import attrs
+from gateway_contracts import Direction, Secret
+from gateway_contracts.addresses import is_loopback
+
+
+class Paging(StrEnum):
+    """How pages of records are asked for (003:382-411). The call center knows offsets only (002:447-448)."""
+
+    OFFSET = "offset"
+    PAGE = "page"
+    SCROLL = "scroll"
+
+
+DIRECTION_NUMBERS: Mapping[str, Direction] = {"3": Direction.OUTBOUND}  # 003:304, the only one that is shown
+
+
+def _directions(given: Mapping[str, Direction]) -> Mapping[str, Direction]:
+    return {**DIRECTION_NUMBERS, **given}
+
+
+def _address(_: object, __: object, value: str) -> None:
+    """Check that a setting is the vendor's address. Raises: ValueError."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("base_url must be an address such as https://pbx.example.vn")
+
+
+def _zone(_: object, __: object, value: str) -> None:
+    """Check that a setting names a time zone. Raises: ValueError."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"timezone {value!r} is not known; write one such as Asia/Ho_Chi_Minh") from None
+
+
+def _pattern(_: object, __: object, value: str) -> None:
+    """Check that a setting is a regular expression. Raises: ValueError."""
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"extension_pattern is not a regular expression: {error}") from None
+
+
+@attrs.frozen(kw_only=True)
+class AccountSettings:
+    """The settings that the accounts of all products have.
+
+    `base_url` is the host that TEL4VN gave you. Either `api_key`, or `username` and `password`, which are exchanged for
+    one.
+
+    `recording_hosts` names the hosts that recordings may be fetched from, beside that of `base_url` (`*.example.vn`
+    means any below it); `recording_bearer` sends the token along to the host of `base_url`.
+
+    `timezone` is the zone of the vendor's times; `z_is_local` says that a trailing `Z` does not mean UTC.
+    `direction_numbers` says what the numbers that this vendor gives for directions mean; only 3 is documented.
+    `extension_pattern` tells extensions from phone numbers. `token_max_age_seconds` is when a token is replaced at the
+    latest. `allow_http` permits a `base_url` without TLS that is not this machine.
+    """
+
+    base_url: str = attrs.field(validator=_address)
+    api_key: Secret | None = None
+    username: str | None = None
+    password: Secret | None = None
+    timezone: str = attrs.field(default="Asia/Ho_Chi_Minh", validator=_zone)
+    z_is_local: bool = False
+    direction_numbers: Mapping[str, Direction] = attrs.field(factory=dict, converter=_directions)
+    extension_pattern: str = attrs.field(default=r"\d{3,6}", validator=_pattern)
+    recording_hosts: tuple[str, ...] = ()
+    recording_bearer: bool = False
+    token_max_age_seconds: float = attrs.field(default=86_400.0, validator=attrs.validators.gt(0))
+    allow_http: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not self.api_key and not (self.username and self.password):
+            raise ValueError("api_key, or username and password, must be given")
+        parts = urlsplit(self.base_url)
+        if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname or ""):
+            raise ValueError("base_url must start with https://, or allow_http = true must be set: it carries secrets")
+
+
+def rows_a_page(default: int) -> Any:
+    """The field for how many rows are asked for at once."""
+    return attrs.field(default=default, validator=[attrs.validators.ge(1), attrs.validators.le(10_000)])

@@ -1,0 +1,160 @@
+"""`gateway plugin`: a package for a new vendor that works at once, and the check that says what a package can do."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+RUFF = [sys.executable, "-m", "ruff"]
+
+
+@pytest.fixture
+def into(tmp_path):
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def check(process, install_beside):
+    """Runs `gateway plugin check` as a process that finds the package installed; gives code, stdout and stderr."""
+
+    def run(package, vendor, *words):
+        env = install_beside(package, vendor)
+        started = process("plugin", "check", package, *words, env=env)
+        out, errors = started.communicate()
+        return started.returncode, out, errors
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["zeta", "z", "abcdefghijklmnopqrstuvwxyz-v23"])
+def test_a_new_package_is_clean(gateway, into, name):
+    """Whatever the name, ruff finds nothing to say about it, and the sample's name is nowhere."""
+    done = gateway("plugin", "new", name, "--into", into)
+
+    package = into / f"gateway-{name}"
+    files = [path for path in package.rglob("*") if path.is_file()]
+    assert done.exit_code == 0
+    assert str(package) in done.stdout
+    assert (package / f"gateway_{name.replace('-', '_')}" / "adapter.py") in files
+    assert (package / f"gateway_{name.replace('-', '_')}" / "py.typed") in files
+    assert all("acme" not in f"{path.relative_to(into)}{path.read_text()}" for path in files)
+    for words in (["check"], ["format", "--check"]):
+        ruff = subprocess.run([*RUFF, *words, "--no-cache", package], capture_output=True, text=True, check=False)
+        assert ruff.returncode == 0, ruff.stdout
+
+
+def test_a_new_package_passes_and_shows_what_is_missing(gateway, into, check):
+    """As soon as it is installed: what works, what is refused argument by argument, what is not there."""
+    gateway("plugin", "new", "zeta", "--into", into)
+
+    code, out, errors = check(into / "gateway-zeta", "zeta", "--json")
+
+    found = json.loads(out)
+    assert code == 0, errors
+    assert (True, []) == (found["passed"], found["failed"])
+    assert found["vendors"]["zeta"]["get_record"] == {"support": "full", "without": []}
+    assert found["vendors"]["zeta"]["start_call"]["support"] == "partial"
+    assert "hotline" in found["vendors"]["zeta"]["start_call"]["without"]
+    assert found["vendors"]["zeta"]["transfer_call"] == {"support": "unsupported", "without": []}
+
+
+def test_what_fails_is_named(gateway, into, check):
+    """The names of the failed tests and a vendor without a suite end the check with its own exit code."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    package = into / "gateway-zeta"
+    (package / "tests" / "test_suite.py").write_text("def test_that_fails():\n    assert 1 == 2\n")
+
+    code, out, errors = check(package, "zeta")
+
+    assert (code, out) == (1, "")
+    assert "FAILED tests/test_suite.py::test_that_fails" in errors
+    assert "failed: 1," in errors
+
+
+@pytest.mark.parametrize(
+    ("tests", "text"),
+    [
+        ("def test_that_passes(): ...", "untested: no class subclasses gateway_contracts.testing.Suite for zeta"),
+        ("import not_there", "ERROR tests/test_suite.py"),
+        ("", "no tests ran"),
+    ],
+)
+def test_a_package_without_a_suite_has_not_passed(gateway, into, check, tests, text):
+    """Nothing was proven."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    (into / "gateway-zeta" / "tests" / "test_suite.py").write_text(f"{tests}\n")
+
+    code, _, errors = check(into / "gateway-zeta", "zeta")
+
+    assert code == 1
+    assert text in errors
+
+
+def test_what_ends_the_tests_badly_is_not_passed(gateway, into, check):
+    """No test failed, and pytest still says no: another of its plugins may."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    tests = into / "gateway-zeta" / "tests"
+    survey = "record_property('support', {'vendor': 'zeta', 'operations': {}})"
+    (tests / "test_suite.py").write_text(f"def test_that_surveys(record_property):\n    {survey}\n")
+    (tests / "conftest.py").write_text("def pytest_sessionfinish(session):\n    session.exitstatus = 1\n")
+
+    code, out, _ = check(into / "gateway-zeta", "zeta", "--json")
+
+    assert code == 1
+    assert {"passed": False, "failed": ["pytest ended with exit code 1"], "vendors": {"zeta": {}}} == json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Zeta", "small letters"),
+        ("9lives", "small letters"),
+        ("a--b", "small letters"),
+        ("a_b", "small letters"),
+        ("../up", "small letters"),
+        ("x" * 31, "at most 30"),
+        ("", "small letters"),
+        ("memory", "has a plugin already"),
+        ("simulators", "there is a package gateway_simulators already"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(gateway, into, name, text):
+    """With what may be, and nothing is written."""
+    failed = gateway("plugin", "new", name, "--into", into)
+
+    assert failed.exit_code == 2
+    assert text in failed.stderr
+    assert [] == list(into.iterdir())
+
+
+def test_nothing_is_overwritten(gateway, into):
+    """A folder of that name is left as it is, even an empty one."""
+    (into / "gateway-zeta").mkdir()
+
+    failed = gateway("plugin", "new", "zeta", "--into", into)
+
+    assert failed.exit_code == 2
+    assert "is there already" in failed.stderr
+    assert [] == list((into / "gateway-zeta").iterdir())
+
+
+def test_a_folder_that_is_no_package_is_told_so(gateway, tmp_path):
+    """With what makes one."""
+    failed = gateway("plugin", "check", tmp_path)
+
+    assert failed.exit_code == 3
+    assert "is no plugin's package" in failed.stderr
+    assert "gateway plugin new" in failed.stderr
+
+
+def test_a_package_that_is_not_installed_is_told_how(gateway, into):
+    """Without its entry point the gateway would not find it."""
+    gateway("plugin", "new", "zeta", "--into", into)
+
+    failed = gateway("plugin", "check", into / "gateway-zeta")
+
+    assert failed.exit_code == 3
+    assert "pip install --editable" in failed.stderr

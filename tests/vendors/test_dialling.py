@@ -1,0 +1,724 @@
+"""Safe dialling through the whole gateway: real simulators, a real journal, and what goes wrong between them."""
+
+import asyncio
+import contextlib
+import sqlite3
+from datetime import UTC, datetime
+
+import aiohttp
+import attrs
+import pytest
+from gateway_contracts import (
+    AgentNotRegistered,
+    Conflict,
+    DialState,
+    EventType,
+    Forbidden,
+    GatewayError,
+    IdempotencyMismatch,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+)
+from gateway_simulators import Fault, LiveClock
+from gateway_simulators.antbuddy import AntbuddySimulator
+from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
+
+from gateway import Gateway, resolving
+from gateway.journal import JournalError, dials
+from gateway.keys import new_key
+from tests.vendors.conftest import serving
+
+NUMBER = "0899888999"
+DIAL = {"extension": "101", "number": NUMBER}
+CLICK = "/v1/click2call/async"
+ANTBUDDY_CLICK = "/oapi/v1/call/click-to-call/*"
+AT_ONCE = resolving.Patience(settle=-1000, blind=-1000, again=0, every=0, rarely=0)
+TOKEN = "token-of-the-account-hanoi"
+
+
+@pytest.fixture
+async def pbx():
+    """A PBX that lives in the present, since calls are looked for by time. They last until they are ended."""
+    async with Tel4vnV1Simulator(clock=LiveClock()) as simulator:
+        simulator.behaviour.ring_seconds = 3600
+        yield simulator
+
+
+@pytest.fixture
+async def antbuddy():
+    async with AntbuddySimulator(clock=LiveClock()) as simulator:
+        simulator.behaviour.ring_seconds = 3600
+        yield simulator
+
+
+@pytest.fixture
+def config(pbx, antbuddy, tmp_path):
+    """The accounts `hanoi` and `hotline`, the route `sales` over both, and a journal."""
+    settings = {"base_url": antbuddy.url, "socket_url": antbuddy.socket_url, "app_id": antbuddy.app_id}
+    settings |= {"app_secret": antbuddy.app_secret, "account_id": antbuddy.account_id, "devices": antbuddy.devices}
+    hanoi = {"base_url": pbx.url, "api_key": pbx.api_key}
+    return {
+        "accounts": {
+            "hanoi": {"vendor": "tel4vn-v1", "settings": hanoi, "hook_token": TOKEN},
+            "hotline": {"vendor": "antbuddy", "settings": settings},
+        },
+        "routes": {"sales": {"accounts": ["hanoi", "hotline"], "failover_on": ["agent_not_registered"]}},
+        "journal": {"url": f"sqlite:///{tmp_path}/gateway.db"},
+    }
+
+
+@pytest.fixture
+async def gateway(config):
+    async with Gateway.from_config(config) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A resolver that finds nothing by itself while a test runs."""
+    monkeypatch.setattr(resolving, "PATIENCE", resolving.Patience(every=3600, rarely=3600))
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """A resolver that looks at once, and gives up when it finds nothing."""
+    monkeypatch.setattr(resolving, "PATIENCE", AT_ONCE)
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """What is in the journal's file, seen by somebody else."""
+
+    def read(query):
+        with contextlib.closing(sqlite3.connect(tmp_path / "gateway.db")) as database:
+            return database.execute(query).fetchall()
+
+    return read
+
+
+@contextlib.contextmanager
+def unwritable(tmp_path):
+    """Somebody else holds the journal's file."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+async def hasten(gateway):
+    """Let the journal not wait for whoever holds its file."""
+    store = (await gateway.journal.get()).store
+    await store.write(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout=1").close())
+
+
+async def dial(account, **more):
+    return await account.click_to_call.start_call(**{**DIAL, **more})
+
+
+# The intent
+
+
+async def test_an_intent_is_on_disk_before_the_vendor_is_asked(gateway, pbx, rows):
+    """With all that is needed to find the call again; when the vendor has answered, the end is there too."""
+    pbx.faults.add(Fault(CLICK, kind="hold"))
+    dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
+    await pbx.until(lambda: pbx.faults.held)
+
+    query = "SELECT account, asked, caller, idempotency_key, state, extension, number, sent_at > 0 FROM dials"
+    assert [("hanoi", "hanoi", "", "k1", "in_progress", "101", NUMBER, 1)] == rows(query)
+
+    pbx.faults.release()
+    call = await dialling
+    assert call.dial_id.startswith("dl_")
+    found = rows("SELECT dial_id, state, call_id, evidence FROM dials")
+    assert [(call.dial_id, "placed", call.call_id, "answer")] == found
+    assert call.call_id == pbx.originated[0].call_id
+
+
+async def test_what_cannot_be_written_is_not_dialled(gateway, pbx, tmp_path):
+    """The journal in trouble means no call; when it has recovered, the same key dials."""
+    await hasten(gateway)
+    with unwritable(tmp_path), pytest.raises(JournalError) as caught:
+        await dial(gateway["hanoi"], idempotency_key="k1")
+
+    assert (DialState.NOT_PLACED, "hanoi", "start_call") == (
+        caught.value.dial_state,
+        caught.value.account,
+        caught.value.operation,
+    )
+    assert [] == pbx.originated
+    await dial(gateway["hanoi"], idempotency_key="k1")
+    assert 1 == len(pbx.originated)
+
+
+async def test_an_answer_that_cannot_be_written_is_given_all_the_same(gateway, pbx, tmp_path, monkeypatch):
+    """The end is written when the journal can be written again; until then the key is under way."""
+    monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+    await hasten(gateway)
+    pbx.faults.add(Fault(CLICK, kind="hold"))
+    dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
+    await pbx.until(lambda: pbx.faults.held)
+    with unwritable(tmp_path):
+        pbx.faults.release()
+        call = await dialling
+    store = (await gateway.journal.get()).store
+    while (await store.read(lambda connection: dials.read(connection, call.dial_id))).state == "in_progress":
+        await store.probe()
+
+    assert pbx.originated[0].call_id == call.call_id
+    assert call == await dial(gateway["hanoi"], idempotency_key="k1")
+    assert 1 == len(pbx.originated)
+
+
+async def test_a_cancelled_caller_does_not_lose_the_dial(gateway, pbx):
+    """Its end is written, and whoever asks with the key gets it."""
+    pbx.faults.add(Fault(CLICK, kind="hold"))
+    dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
+    await pbx.until(lambda: pbx.faults.held)
+    dialling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await dialling
+    with pytest.raises(Conflict):
+        await dial(gateway["hanoi"], idempotency_key="k1")
+    pbx.faults.release()
+    (running,) = gateway["hanoi"].carry_out.dialling._running
+    await asyncio.wait([running])
+
+    call = await dial(gateway["hanoi"], idempotency_key="k1")
+
+    assert [call.call_id] == [each.call_id for each in pbx.originated]
+
+
+async def test_a_caller_that_is_gone_before_the_vendor_is_asked_rings_nobody(gateway, pbx, tmp_path):
+    """The intent is written late, and ends at once; the key may be used."""
+    await dial(gateway["hanoi"], extension="102")
+    with unwritable(tmp_path):
+        dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
+        await asyncio.wait([dialling], timeout=0)
+        running = list(gateway["hanoi"].carry_out.dialling._running)
+        dialling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dialling
+    await asyncio.wait(running)
+
+    assert ["102"] == [each.extension for each in pbx.originated]
+    await dial(gateway["hanoi"], idempotency_key="k1")
+    assert ["102", "101"] == [each.extension for each in pbx.originated]
+
+
+async def test_an_intent_of_which_nobody_heard_that_it_is_written_keeps_no_key(gateway, pbx, monkeypatch):
+    """The journal's server went away after it had written: nothing was dialled, and the key may be used soon."""
+    monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+    await dial(gateway["hanoi"], extension="102")
+    store = (await gateway.journal.get()).store
+    write = store.write
+
+    async def write_and_fail(work):
+        monkeypatch.undo()
+        monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+        await write(work)
+        raise JournalError("gone")
+
+    monkeypatch.setattr(store, "write", write_and_fail)
+    with pytest.raises(JournalError) as caught:
+        await dial(gateway["hanoi"], idempotency_key="k1")
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    await asyncio.wait(gateway["hanoi"].carry_out.dialling._late)
+
+    await dial(gateway["hanoi"], idempotency_key="k1")
+    assert 2 == len(pbx.originated)
+
+
+async def test_a_process_that_dials_stays_alive(gateway, pbx, rows, monkeypatch):
+    """Its lease is renewed for as long as the vendor takes, so that nobody takes the dial for a dead one's."""
+    monkeypatch.setattr(dials, "LIFE_SECONDS", 0.03)
+    pbx.faults.add(Fault(CLICK, kind="hold"))
+    dialling = asyncio.create_task(dial(gateway["hanoi"]))
+    await pbx.until(lambda: pbx.faults.held)
+    store = (await gateway.journal.get()).store
+    seen = set()
+    while len(seen) < 3:
+        seen |= set(rows("SELECT until FROM leases"))
+        await store.probe()
+    pbx.faults.release()
+
+    assert pbx.originated == []
+    await dialling
+
+
+async def test_closing_the_gateway_ends_its_dials_as_unknown(config, pbx, rows):
+    """Whoever still waits is told so; the next gateway finds out what it was."""
+    async with Gateway.from_config(config) as gateway:
+        pbx.faults.add(Fault(CLICK, kind="hold", execute=True))
+        dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
+        await pbx.until(lambda: pbx.faults.held)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await dialling
+
+    assert [("unknown", caught.value.dial_id)] == rows("SELECT state, dial_id FROM dials")
+    assert [] == rows("SELECT * FROM leases")
+    async with Gateway.from_config(config) as gateway:
+        found = await gateway["hanoi"].dial(caught.value.dial_id)
+    assert ("placed", "live_call", pbx.originated[0].call_id) == (found.state, found.evidence, found.call_id)
+
+
+# Keys
+
+
+async def test_one_key_dials_once(gateway, pbx):
+    """However often and however much at once; each gets the first answer, or is told that it is under way."""
+    tries = (dial(gateway["hanoi"], idempotency_key="k1") for _ in range(20))
+    first = await asyncio.gather(*tries, return_exceptions=True)
+    again = await dial(gateway["hanoi"], idempotency_key="k1")
+
+    assert 1 == len(pbx.originated)
+    assert [again] == [each for each in first if not isinstance(each, Conflict)]
+    assert (pbx.originated[0].call_id, pbx.originated[0].call_id) == (again.call_id, again.raw["call_id"])
+
+
+async def test_one_key_dials_once_whichever_process_is_asked(config, pbx):
+    """Two gateways on one database."""
+    async with Gateway.from_config(config) as one, Gateway.from_config(config) as other:
+        for extension in range(200, 210):
+            pbx.register(str(extension))
+        tries = (
+            dial(each["hanoi"], idempotency_key=f"k{extension}", extension=str(extension))
+            for extension in range(200, 210)
+            for each in (one, other)
+        )
+        await asyncio.gather(*tries, return_exceptions=True)
+
+    assert 10 == len(pbx.originated)
+    assert 10 == len({each.extension for each in pbx.originated})
+
+
+@pytest.mark.parametrize("more", [{"number": "0899888998"}, {"extension": "102"}, {"auto_answer": True}])
+async def test_a_key_belongs_to_its_request(gateway, pbx, more):
+    """Another one under it is refused and rings nobody; what is said in other words is the same."""
+    first = await dial(gateway["hanoi"], idempotency_key="k1")
+    with pytest.raises(IdempotencyMismatch) as caught:
+        await dial(gateway["hanoi"], idempotency_key="k1", **more)
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert first == await dial(gateway["hanoi"], idempotency_key="k1", auto_answer=False, hotline=None)
+    assert 1 == len(pbx.originated)
+
+
+async def test_a_key_is_one_for_each_account_and_route(gateway, pbx, antbuddy):
+    """The same words on another name are another key."""
+    await dial(gateway["hanoi"], idempotency_key="k1")
+    await dial(gateway["hotline"], idempotency_key="k1")
+    await dial(gateway["sales"], idempotency_key="k1", extension="102")
+
+    assert (2, 1) == (len(pbx.originated), len(antbuddy.originated))
+
+
+@pytest.mark.parametrize("key", ["", " ", "k" * 201, "a\tb", "a\x7f"])
+async def test_a_key_is_up_to_200_printable_characters(gateway, pbx, key):
+    """Anything else is refused before anything is written."""
+    with pytest.raises(InvalidRequest) as caught:
+        await dial(gateway["hanoi"], idempotency_key=key)
+
+    assert ["idempotency_key"] == list(caught.value.fields)
+    assert [] == pbx.originated
+    await dial(gateway["hanoi"], idempotency_key="kệ" * 100)
+
+
+async def test_what_did_not_ring_may_be_tried_again(gateway, pbx, rows):
+    """Under the same key and as the same dial."""
+    pbx.unregister("101")
+    with pytest.raises(AgentNotRegistered) as caught:
+        await dial(gateway["hanoi"], idempotency_key="k1")
+    refused = await gateway["hanoi"].dial(caught.value.dial_id)
+    pbx.register("101")
+    call = await dial(gateway["hanoi"], idempotency_key="k1")
+    placed = await gateway["hanoi"].dial(call.dial_id)
+
+    assert caught.value.dial_id == call.dial_id
+    assert ("not_placed", "agent_not_registered", None) == (refused.state, refused.error.code, refused.conversation_id)
+    assert ("placed", None, call.call_id) == (placed.state, placed.error, placed.call_id)
+    assert placed.requested_at > refused.requested_at
+    assert 1 == rows("SELECT count(*) FROM dials")[0][0]
+
+
+async def test_an_unknown_outcome_is_replayed_until_it_is_known(gateway, pbx, patient, monkeypatch):
+    """The same error, then what it turned out to be; the phone has rung once."""
+    pbx.faults.add(Fault(CLICK, kind="drop"))
+    seen = []
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown) as caught:
+            await dial(gateway["hanoi"], idempotency_key="k1")
+        seen.append((caught.value.message, caught.value.dial_id, caught.value.dial_state, caught.value.account))
+    monkeypatch.setattr(resolving, "PATIENCE", AT_ONCE)
+    found = await gateway["hanoi"].dial(caught.value.dial_id)
+    call = await dial(gateway["hanoi"], idempotency_key="k1")
+
+    assert seen[0] == seen[1]
+    assert ("placed", "live_call") == (found.state, found.evidence)
+    assert (pbx.originated[0].call_id, caught.value.dial_id) == (call.call_id, call.dial_id)
+    assert 1 == len(pbx.originated)
+
+
+# Routes
+
+
+async def test_a_route_is_one_dial_whose_account_is_known_before_it_is_tried(gateway, pbx, antbuddy, rows):
+    """The first account refuses; the journal names the second while that is asked."""
+    pbx.unregister("101")
+    antbuddy.faults.add(Fault(ANTBUDDY_CLICK, kind="hold"))
+    dialling = asyncio.create_task(dial(gateway["sales"], idempotency_key="k1"))
+    await antbuddy.until(lambda: antbuddy.faults.held)
+    assert [("sales", "hotline", "in_progress")] == rows("SELECT asked, account, state FROM dials")
+    antbuddy.faults.release()
+
+    call = await dialling
+
+    assert ("hotline", 1) == (call.account, len(antbuddy.originated))
+    assert call == await dial(gateway["sales"], idempotency_key="k1")
+    found = [await gateway[name].dial(call.dial_id) for name in ("sales", "hotline")]
+    assert [("sales", "hotline", "placed")] * 2 == [(each.asked, each.account, each.state) for each in found]
+    with pytest.raises(NotFound):
+        await gateway["hanoi"].dial(call.dial_id)
+
+
+async def test_a_route_does_not_go_on_when_the_journal_cannot_say_so(gateway, pbx, antbuddy, tmp_path):
+    """The next account is not asked before its turn is written; nothing rang."""
+    await hasten(gateway)
+    pbx.unregister("101")
+    pbx.faults.add(Fault(CLICK, kind="hold"))
+    dialling = asyncio.create_task(dial(gateway["sales"]))
+    await pbx.until(lambda: pbx.faults.held)
+    with unwritable(tmp_path):
+        pbx.faults.release()
+        with pytest.raises(JournalError) as caught:
+            await dialling
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert [] == antbuddy.originated
+
+
+async def test_a_route_does_not_go_on_after_an_unknown_outcome(gateway, pbx, antbuddy):
+    """What may have rung is not dialled elsewhere."""
+    pbx.faults.add(Fault(CLICK, kind="error_after"))
+    with pytest.raises(OutcomeUnknown):
+        await dial(gateway["sales"], idempotency_key="k1")
+    with pytest.raises(OutcomeUnknown):
+        await dial(gateway["sales"], idempotency_key="k1")
+
+    assert (1, 0) == (len(pbx.originated), len(antbuddy.originated))
+
+
+# Over HTTP
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def keyed(config):
+    """A sidecar with the keys of `crm`, `desk` and `boss`; gives its gateway, address and headers by name."""
+    scopes = {"crm": ["calls"], "desk": ["calls"], "boss": ["calls", "admin"], "reader": ["records"]}
+    keys = {name: new_key() for name in scopes}
+    config["proxy"] = {"keys": [{"name": n, "sha256": keys[n][1], "scopes": scopes[n]} for n in scopes]}
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url:
+        yield gateway, url, {name: key for name, (key, _) in keys.items()}
+
+
+async def post(session, url, key, idempotency_key, **more):
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": idempotency_key}
+    async with session.post(f"{url}/v1/accounts/hanoi/calls", json={**DIAL, **more}, headers=headers) as answer:
+        return answer.status, answer.headers, await answer.json()
+
+
+async def test_a_replay_says_so(keyed, session, pbx, patient):
+    """In a header, of answers and of problems; a first answer does not, and another request is 422."""
+    _, url, keys = keyed
+    first = await post(session, url, keys["crm"], "k1")
+    again = await post(session, url, keys["crm"], "k1")
+    other = await post(session, url, keys["crm"], "k1", extension="102")
+    pbx.faults.add(Fault(CLICK, kind="drop"))
+    lost = [await post(session, url, keys["crm"], "k2", extension="102") for _ in range(2)]
+
+    assert (201, None) == (first[0], first[1].get("Idempotency-Replayed"))
+    assert (201, "true", first[2]) == (again[0], again[1]["Idempotency-Replayed"], again[2])
+    assert (422, "idempotency_mismatch") == (other[0], other[2]["code"])
+    assert [(504, "outcome_unknown", None), (504, "outcome_unknown", "true")] == [
+        (status, body["code"], headers.get("Idempotency-Replayed")) for status, headers, body in lost
+    ]
+    assert lost[0][2]["dial_id"] == lost[1][2]["dial_id"]
+    assert 2 == len(pbx.originated)
+
+
+async def test_a_dial_under_way_is_a_conflict(keyed, session, pbx):
+    """With the time to wait."""
+    _, url, keys = keyed
+    pbx.faults.add(Fault(CLICK, kind="hold"))
+    first = asyncio.create_task(post(session, url, keys["crm"], "k1"))
+    await pbx.until(lambda: pbx.faults.held)
+    status, headers, problem = await post(session, url, keys["crm"], "k1")
+    pbx.faults.release()
+    await first
+
+    assert (409, "conflict", "unknown", "1") == (
+        status,
+        problem["code"],
+        problem["dial_state"],
+        headers["Retry-After"],
+    )
+
+
+async def test_keys_of_two_callers_are_two(keyed, session, pbx):
+    """And each sees its own dials only, an admin all; other scopes see none."""
+    _, url, keys = keyed
+    mine = (await post(session, url, keys["crm"], "k1"))[2]["dial_id"]
+    theirs = (await post(session, url, keys["desk"], "k1", extension="102"))[2]["dial_id"]
+
+    async def seen(name, dial_id):
+        headers = {"Authorization": f"Bearer {keys[name]}"}
+        async with session.get(f"{url}/v1/accounts/hanoi/dials/{dial_id}", headers=headers) as answer:
+            return answer.status
+
+    assert mine != theirs
+    assert 2 == len(pbx.originated)
+    assert [200, 404, 404, 200] == [await seen(name, each) for name in ("crm", "desk") for each in (mine, theirs)]
+    assert [200, 200, 403, 404] == [
+        await seen("boss", mine),
+        await seen("boss", theirs),
+        await seen("reader", mine),
+        await seen("boss", "dl_none"),
+    ]
+
+
+async def test_the_same_from_python_over_a_sidecar(keyed, pbx, patient):
+    """A remote gateway gives the same calls, errors and dials."""
+    _, url, keys = keyed
+    async with Gateway.remote(url, key=keys["crm"]) as remote:
+        first = await dial(remote["hanoi"], idempotency_key="k1")
+        assert attrs.evolve(first, raw=None) == await dial(remote["hanoi"], idempotency_key="k1")
+        assert (first.call_id, "placed") == (
+            (found := await remote["hanoi"].dial(first.dial_id)).call_id,
+            found.state,
+        )
+        pbx.faults.add(Fault(CLICK, kind="drop"))
+        with pytest.raises(OutcomeUnknown) as caught:
+            await dial(remote["hanoi"], idempotency_key="k2", extension="102")
+        unknown = await remote["hanoi"].dial(caught.value.dial_id)
+        assert ("unknown", "outcome_unknown", None) == (unknown.state, unknown.error.code, unknown.finished_at)
+        with pytest.raises(NotFound):
+            await remote["hanoi"].dial("dl_none")
+    async with Gateway.remote(url, key=keys["reader"]) as remote:
+        with pytest.raises(Forbidden):
+            await remote["hanoi"].dial(first.dial_id)
+
+
+# Finding out
+
+
+async def lost(account, **more):
+    """Dial with an unknown outcome; gives the dial's id."""
+    with pytest.raises(OutcomeUnknown) as caught:
+        await dial(account, **more)
+    return caught.value.dial_id
+
+
+async def test_a_finished_call_is_found_in_the_records(gateway, pbx, hasty):
+    """With its ids."""
+    pbx.faults.add(Fault(CLICK, kind="drop"))
+    dial_id = await lost(gateway["hanoi"])
+    await pbx.hang_up(pbx.originated[0].call_id)
+
+    found = await gateway["hanoi"].dial(dial_id)
+
+    assert ("placed", "record", pbx.originated[0].call_id) == (found.state, found.evidence, found.call_id)
+    assert found.conversation_id
+
+
+async def test_what_nothing_shows_was_not_placed(gateway, pbx, hasty, rows):
+    """After enough looking; then the key may dial."""
+    pbx.faults.add(Fault(CLICK, kind="drop_before"))
+    dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+    assert 1 == len(rows("SELECT * FROM conversations"))
+
+    found = await gateway["hanoi"].dial(dial_id)
+
+    assert ("not_placed", "looked", None) == (found.state, found.evidence, found.conversation_id)
+    assert [] == rows("SELECT * FROM conversations")
+    await dial(gateway["hanoi"], idempotency_key="k1")
+    assert 1 == len(pbx.originated)
+
+
+@pytest.mark.parametrize("path", ["/v1/call", "/v1/cdr*"])
+async def test_nothing_is_concluded_while_a_source_fails(gateway, pbx, hasty, path):
+    """A vendor that cannot be asked has shown nothing; it is asked again."""
+    pbx.faults.add(Fault(CLICK, kind="drop_before"))
+    dial_id = await lost(gateway["hanoi"])
+    pbx.faults.add(Fault(path, kind="replace", status=400, body={"error": "no"}))
+
+    first = await gateway["hanoi"].dial(dial_id)
+    second = await gateway["hanoi"].dial(dial_id)
+
+    assert ["unknown", "not_placed"] == [first.state, second.state]
+
+
+async def test_nothing_is_concluded_too_early(gateway, pbx, antbuddy, monkeypatch):
+    """Before a call would show for certain the dial stays unknown: for long where live calls cannot be seen."""
+    monkeypatch.setattr(resolving, "PATIENCE", resolving.Patience(settle=-110, again=0, every=0, rarely=0))
+    pbx.faults.add(Fault(CLICK, kind="drop_before"))
+    antbuddy.faults.add(Fault(ANTBUDDY_CLICK, kind="drop_before"))
+    dialled = {name: await lost(gateway[name]) for name in ("hanoi", "hotline")}
+    early = [(await gateway[name].dial(dialled[name])).state for name in dialled]
+    monkeypatch.setattr(resolving, "PATIENCE", resolving.Patience(settle=-130, again=0, every=0, rarely=0))
+    later = [(await gateway[name].dial(dialled[name])).state for name in dialled]
+
+    assert ["unknown", "unknown"] == early
+    assert ["not_placed", "unknown"] == later
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_a_customer_who_calls_back_is_no_dial(gateway, pbx, hasty, live):
+    """The same extension and number at the same time, the other way round."""
+    pbx.faults.add(Fault(CLICK, kind="drop_before"))
+    dial_id = await lost(gateway["hanoi"])
+    call_id = pbx.incoming(NUMBER, extension="101")
+    if not live:
+        await pbx.hang_up(call_id)
+
+    assert "not_placed" == (await gateway["hanoi"].dial(dial_id)).state
+
+
+async def test_one_look_is_not_enough(gateway, pbx, monkeypatch):
+    """A record may come late: what was seen nowhere is looked for again, some time after."""
+    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, again=3600))
+    pbx.faults.add(Fault(CLICK, kind="drop_before"))
+    dial_id = await lost(gateway["hanoi"])
+    states = [(await gateway["hanoi"].dial(dial_id)).state for _ in range(3)]
+    monkeypatch.setattr(resolving, "PATIENCE", AT_ONCE)
+
+    assert ["unknown"] * 3 == states
+    assert "not_placed" == (await gateway["hanoi"].dial(dial_id)).state
+
+
+async def test_a_vendor_is_not_asked_more_often_than_it_should(gateway, pbx, monkeypatch):
+    """However often somebody asks about the dial; and less often when the vendor fails."""
+    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, every=3600, rarely=3600))
+    pbx.faults.add(Fault(CLICK, kind="drop_before"), Fault("/v1/call", kind="refuse", times=None))
+    dial_id = await lost(gateway["hanoi"])
+    await gateway["hanoi"].dial(dial_id)
+    asked = len(pbx.requests)
+    for _ in range(5):
+        await gateway["hanoi"].dial(dial_id)
+
+    assert asked == len(pbx.requests)
+
+
+async def test_a_vendor_without_call_ids_is_looked_through_too(gateway, antbuddy, hasty):
+    """AntBuddy names no call: its row is found by extension, number and time, and belongs to one dial only.
+
+    Here the first dial rang, was answered and has its row; the second never left.
+    """
+    first = await dial(gateway["hotline"])
+    await antbuddy.hang_up(antbuddy.originated[0].call_id)
+    antbuddy.faults.add(Fault(ANTBUDDY_CLICK, kind="drop_before"))
+    never = await lost(gateway["hotline"])
+    assert "not_placed" == (await gateway["hotline"].dial(never)).state
+
+    antbuddy.faults.add(Fault(ANTBUDDY_CLICK, kind="drop"))
+    rang = await lost(gateway["hotline"], extension="102")
+    await antbuddy.hang_up(antbuddy.originated[1].call_id)
+    found = await gateway["hotline"].dial(rang)
+
+    assert ("placed", "record") == (found.state, found.evidence)
+    assert "answer" == (await gateway["hotline"].dial(first.dial_id)).evidence
+
+
+async def test_an_event_that_came_first_gives_the_conversation(config, pbx, hasty):
+    """The webhook comes while the vendor is still asked: dial and event are one conversation, answered or not."""
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url:
+        await gateway["hanoi"].events.create_hook(event=EventType.RINGING, url=f"{url}/hooks/hanoi/{TOKEN}")
+        pbx.faults.add(Fault(CLICK, kind="hold", execute=True), Fault(CLICK, kind="drop"))
+        dialling = asyncio.create_task(dial(gateway["hanoi"]))
+        await pbx.until(lambda: pbx.originated)
+        await pbx.settle()
+        await pbx.until(lambda: pbx.faults.held)
+        pbx.faults.release()
+        call = await dialling
+        lost_id = await lost(gateway["hanoi"], extension="102")
+        await pbx.settle()
+        store = (await gateway.journal.get()).store
+        pbx.faults.add(Fault("/v1/c*", kind="refuse", times=None))
+        found = [await gateway["hanoi"].dial(each) for each in (call.dial_id, lost_id)]
+        conversations = await store.read(
+            lambda c: c.exec_driver_sql("SELECT conversation_id FROM events ORDER BY seq").scalars().all()
+        )
+
+    assert [each.conversation_id for each in found] == conversations
+    assert [each.call_id for each in pbx.originated] == [each.call_id for each in found]
+    assert ["answer", "event"] == [each.evidence for each in found]
+    assert ["placed", "placed"] == [each.state for each in found]
+
+
+@pytest.fixture
+def abandon():
+    """Leaves a dial as a killed process does, and gives its id; the process passes for alive until it has *left*."""
+
+    async def write(store, *, left):
+        intent = dials.Intent(
+            dial_id="dl_1",
+            account="hanoi",
+            asked="hanoi",
+            caller="",
+            key="k1",
+            fingerprint="other",
+            request="{}",
+            extension="101",
+            number=NUMBER,
+            at=datetime.now(UTC),
+            process="dead",
+        )
+        await store.write(lambda connection: dials.begin(connection, intent, "{}"))
+        if left:
+            await store.write(lambda connection: dials.leave(connection, "dead"))
+        return intent.dial_id
+
+    return write
+
+
+async def test_a_process_that_was_killed_leaves_no_dial_under_way(gateway, hasty, abandon):
+    """Its lease runs out; then the dial is looked for, and its key gives what was found."""
+    store = (await gateway.journal.get()).store
+    dial_id = await abandon(store, left=False)
+    assert "in_progress" == (await gateway["hanoi"].dial(dial_id)).state
+    await store.write(lambda connection: dials.leave(connection, "dead"))
+
+    found = await gateway["hanoi"].dial(dial_id)
+
+    assert ("not_placed", "looked", "outcome_unknown") == (found.state, found.evidence, found.error.code)
+
+
+async def test_the_sidecar_finds_out_by_itself(config, pbx, monkeypatch, abandon):
+    """Nobody has to ask about unknown dials, nor about those of dead processes."""
+    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, every=0.01, rarely=0.01))
+    async with Gateway.from_config(config) as gateway:
+        store = (await gateway.journal.get()).store
+        left = await abandon(store, left=True)
+        async with serving(gateway):
+            while (await store.read(lambda c: dials.read(c, left))).state != "not_placed":
+                await store.probe()
+            pbx.faults.add(Fault(CLICK, kind="drop"))
+            dial_id = await lost(gateway["hanoi"])
+            while (await store.read(lambda c: dials.read(c, dial_id))).state != "placed":
+                await store.probe()
+
+
+async def test_without_a_journal_nothing_is_known_of_dials(config):
+    """Said with the setting that is missing; a key is refused, and rings nobody."""
+    del config["journal"]
+    async with Gateway.from_config(config) as gateway:
+        for work in (gateway["hanoi"].dial("dl_1"), dial(gateway["hanoi"], idempotency_key="k1")):
+            with pytest.raises(GatewayError, match=r"journal\.url") as caught:
+                await work
+            assert "unsupported" == caught.value.code
