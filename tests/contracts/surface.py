@@ -73,12 +73,13 @@ def _members(kind):
     for name, annotation in vars(kind).get("__annotations__", {}).items():
         if not name.startswith("_") and not attrs.has(kind):
             yield f"{name}: {_annotation(annotation)}"
+    for name in sorted(name for name in dir(kind) if name.startswith("test_")):
+        yield name
     for name, value in list(vars(kind).items()):
         made = name == "__init__" and not attrs.has(kind) and not issubclass(kind, typing.Protocol)
         if name.startswith("_") and not (made and inspect.isfunction(value)):
             continue
         if name.startswith("test_"):
-            yield name
             continue
         if name in operations:
             found = operations[name]

@@ -4,8 +4,15 @@ Subclass `Suite` once, with two fixtures: `far`, the vendor's end (a `FarSide`),
 the attributes that interfaces are found under (`pbx.click_to_call`, …), as the gateway's facade has them.
 """
 
-from .far_side import FarSide, Trouble
-from .suite import Suite
-from .survey import Support, support_table, survey
+import pkgutil
+
+import pytest
+
+# A test that fails shows what it compared.
+pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
+
+from .far_side import FarSide, Trouble  # noqa: E402 # what is imported before is not rewritten
+from .suite import Suite  # noqa: E402
+from .survey import Support, support_table, survey  # noqa: E402
 
 __all__ = ["FarSide", "Suite", "Support", "Trouble", "support_table", "survey"]

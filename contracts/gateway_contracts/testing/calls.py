@@ -1,0 +1,128 @@
+"""What rings a phone: click-to-call, and the steering of calls."""
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from .. import OPERATIONS, AgentNotRegistered, DialState, NotFound, OutcomeUnknown, Unsupported
+from .far_side import FarSide, Trouble
+from .lacking import method_of, refusal_of, where_supported
+from .survey import NEEDED
+
+RINGING = [name for name, operation in OPERATIONS.items() if operation.rings]
+_NOTHING_PROVEN = [
+    Trouble.REPLY_LOST,
+    Trouble.NOT_DONE,
+    Trouble.ERROR_AFTER,
+    Trouble.WEB_PAGE,
+    Trouble.HALF_JSON,
+    Trouble.HALF_BODY,
+]
+
+
+async def _connect_once(pbx: Any) -> None:
+    """Leave a connection that can be reused, which is what HTTP clients re-send on."""
+    for interface, name in (("call_control", "list_calls"), ("history", "list_records")):
+        with contextlib.suppress(Unsupported):
+            await getattr(getattr(pbx, interface), name)()
+            return
+
+
+def _done(far: FarSide) -> int:
+    """How many phones the vendor really made ring, by whatever operation."""
+    return len(far.rang()) + len(far.steered())
+
+
+class CallTests:
+    """ClickToCall and CallControl."""
+
+    @where_supported
+    async def test_a_started_call_rings_its_extension_once(self, pbx: Any, far: FarSide) -> None:
+        """One start_call is one ringing phone, and the answer says who and whom."""
+        method, arguments = await method_of(pbx, far, OPERATIONS["start_call"])
+        before = len(far.rang())
+
+        started = await method(**arguments)
+
+        assert [far.extension] == list(far.rang())[before:]
+        assert (far.extension, far.number) == (started.extension, started.number)
+        assert timedelta(0) == started.requested_at.utcoffset()
+
+    @where_supported
+    async def test_an_unregistered_extension_is_a_proven_refusal(self, pbx: Any, far: FarSide) -> None:
+        """A phone that is not there did not ring, and the error says so."""
+        method, arguments = await method_of(pbx, far, OPERATIONS["start_call"])
+        before = _done(far)
+
+        with pytest.raises(AgentNotRegistered) as caught:
+            await method(**{**arguments, "extension": far.unregistered_extension})
+
+        assert DialState.NOT_PLACED is caught.value.dial_state
+        assert caught.value.operation == "start_call"
+        assert before == _done(far)
+
+    @pytest.mark.parametrize("trouble", _NOTHING_PROVEN)
+    @pytest.mark.parametrize("name", RINGING)
+    @where_supported
+    async def test_what_rings_is_sent_once_whatever_becomes_of_the_reply(
+        self, pbx: Any, far: FarSide, name: str, trouble: Trouble
+    ) -> None:
+        """Without a proof that nothing rang the outcome is unknown, and nothing is sent a second time."""
+        operation = OPERATIONS[name]
+        method, arguments = await method_of(pbx, far, operation)
+        if name == "transfer_call":
+            # With a leg nothing is looked up first, so every request is the transfer's own.
+            leg = {"leg": "b"}
+            refused = await refusal_of(method, far, operation, **leg)
+            await far.reset()
+            arguments = {**await NEEDED[name](far), **({} if refused else leg)}
+        await _connect_once(pbx)
+        far.make_trouble(name, trouble)
+        done, received = _done(far), far.received()
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            await method(**arguments)
+
+        assert DialState.UNKNOWN is caught.value.dial_state
+        assert received + 1 == far.received()
+        assert _done(far) - done <= 1
+
+    @pytest.mark.parametrize("name", RINGING)
+    @where_supported
+    async def test_a_refused_token_is_replaced_and_the_request_done_once(
+        self, pbx: Any, far: FarSide, name: str
+    ) -> None:
+        """A 401 comes before anything happens: with a fresh token the request goes out again, and is done once."""
+        method, arguments = await method_of(pbx, far, OPERATIONS[name])
+        await _connect_once(pbx)
+        far.refuse_tokens()
+        done = _done(far)
+
+        await method(**arguments)
+
+        assert done + 1 == _done(far)
+
+    @where_supported
+    async def test_steering_a_call_that_is_not_there_is_not_found(self, pbx: Any, far: FarSide) -> None:
+        """A call that has ended cannot be listened to, and no phone rings."""
+        method, arguments = await method_of(pbx, far, OPERATIONS["listen_call"])
+        done = _done(far)
+
+        with pytest.raises(NotFound) as caught:
+            await method("00000000-0000-0000-0000-000000000000", extension=arguments["extension"])
+
+        assert DialState.NOT_PLACED is caught.value.dial_state
+        assert done == _done(far)
+
+    @where_supported
+    async def test_a_live_call_is_listed_with_both_sides(self, pbx: Any, far: FarSide) -> None:
+        """The call that the vendor has in progress is shown with its id, its sides and an aware start."""
+        method, _ = await method_of(pbx, far, OPERATIONS["list_calls"])
+        call_id = await far.live_call()
+
+        calls = {each.call_id: each for each in (await method()).items}
+
+        assert (far.extension, far.number) == (calls[call_id].extension, calls[call_id].to_number)
+        assert timedelta(0) == calls[call_id].started_at.utcoffset()
