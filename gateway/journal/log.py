@@ -77,6 +77,8 @@ class Log:
         self._store = store
         self._listeners: list[Listener] = []
         self._head = 0
+        self._untold: list[CallEvent] = []
+        self._behind = asyncio.Event()
         self._tailing = asyncio.Lock()
         self._polling: asyncio.Task[None] | None = None
 
@@ -90,18 +92,31 @@ class Log:
         self._head = await self._store.read(_head)
 
     async def append(self, new: Sequence[CallEvent]) -> list[CallEvent]:
-        """Write *new* durably, and tell the listeners. Gives those that were not known before, as the log keeps them.
+        """Write *new* durably. Gives those that were not known before, as the log keeps them.
+
+        The listeners are told next, so that whoever waits for this need not wait for them.
 
         Raises: JournalError, and then nothing of it is written.
         """
         stored: list[CallEvent] = []
         for start in range(0, len(new), MAX_BATCH):
             stored += await self._store.append(_append, list(new[start : start + MAX_BATCH]))
-        if stored and stored[0].seq == self._head + 1 and not self._tailing.locked():
-            self._tell(stored)
-        elif stored:
-            await self.catch_up()
+        if stored:
+            if not self._untold:
+                asyncio.get_running_loop().call_soon(self._tell_untold)
+            self._untold += stored
         return stored
+
+    def _tell_untold(self) -> None:
+        """Tell of all that was written in one go; what another process wrote in between is read first."""
+        new = sorted(
+            (event for event in self._untold if (event.seq or 0) > self._head), key=lambda event: event.seq or 0
+        )
+        self._untold = []
+        if new and new[-1].seq == self._head + len(new) and not self._tailing.locked():
+            self._tell(new)
+        elif new:
+            self._behind.set()
 
     def _tell(self, page: Sequence[CallEvent]) -> None:
         self._head = page[-1].seq or self._head
@@ -122,7 +137,7 @@ class Log:
 
         result, added = await self._store.write(run)
         if added:
-            await self.catch_up()
+            self._behind.set()
         return result
 
     async def after(self, seq: int, wanted: Wanted, *, limit: int, raw: bool = True) -> tuple[list[CallEvent], int]:
@@ -161,7 +176,7 @@ class Log:
     def listening(self, listener: Listener) -> Iterator[None]:
         """Tell *listener* of all events that are added, in their order, until the context ends. It must not block.
 
-        What other processes add is looked for every `POLL_SECONDS`.
+        What other processes add is looked for every `POLL_SECONDS`, and when this one finds that it is behind.
         """
         self._listeners.append(listener)
         if self._polling is None:
@@ -188,7 +203,10 @@ class Log:
 
     async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._behind.wait()
+            self._behind.clear()
             with contextlib.suppress(JournalError):  # whoever writes is told of it
                 await self.catch_up()
 

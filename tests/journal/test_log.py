@@ -119,6 +119,18 @@ async def test_numbers_are_not_given_again(log, store):
     assert (3, 3) == (third.seq, await log.oldest())
 
 
+async def test_whoever_writes_does_not_wait_for_the_listeners(log):
+    """The write is answered first; the listeners are told right after."""
+    heard = []
+    with log.listening(lambda page: heard.extend(each.seq for each in page)):
+        stored = await log.append([event(), event(ANSWERED)])
+        before = list(heard)
+        await asyncio.sleep(0)
+
+    assert ([], [1, 2]) == (before, heard)
+    assert [1, 2] == [each.seq for each in stored]
+
+
 async def test_listeners_hear_every_event_in_order_whoever_writes(url):
     """Two processes on one database hear of each other's events once they look."""
     heard = {"one": [], "other": []}
