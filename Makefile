@@ -10,7 +10,7 @@ demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

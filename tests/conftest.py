@@ -12,10 +12,17 @@ from aiohttp import web
 from hypothesis import settings
 
 from gateway import make_app
+from tests import postgres
 
 # The same examples every time, and no clock: a slow machine is not a failing test.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.load_profile("repeatable")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what was left out; the header would not be shown by `make test`."""
+    if not postgres.wanted():
+        terminalreporter.write_line("PostgreSQL is not installed: the journal was tested on SQLite only", yellow=True)
 
 
 @pytest.fixture

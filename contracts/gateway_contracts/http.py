@@ -331,8 +331,8 @@ class HttpClient:
             raise NotSent("no time was left")
         if self.session.closed:
             raise NotSent("the account is closed")
-        # The connection's own limit always comes first, so that a late connection is known to be one.
-        limits = aiohttp.ClientTimeout(total=left, connect=min(self.account.timeouts.connect, 0.9 * left))
+        # The connection's own limit always comes first, so that a late one is known as such, however busy we are.
+        limits = aiohttp.ClientTimeout(total=left, connect=min(self.account.timeouts.connect, max(left - 1, left / 2)))
         try:
             async with self.session.request(
                 verb,

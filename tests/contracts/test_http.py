@@ -382,7 +382,7 @@ def full_server():
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-@pytest.mark.parametrize(("connect", "dial"), [(0.1, 5), (0.1, 0.1), (5, 0.1)])
+@pytest.mark.parametrize(("connect", "dial"), [(0.1, 5), (0.6, 0.6), (5, 0.6)])
 async def test_a_connection_that_hangs_is_a_proof_that_nothing_was_sent(full_server, client, connect, dial):
     """Whichever of the two limits is the shorter."""
     http = await client(full_server, timeouts=Timeouts(connect=connect, dial=dial))

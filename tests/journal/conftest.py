@@ -14,12 +14,6 @@ from tests.vendors.conftest import serving
 KINDS = ["sqlite", "postgresql"] if postgres.wanted() else ["sqlite"]
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Say what was left out; the header would not be shown by `make test`."""
-    if "postgresql" not in KINDS:
-        terminalreporter.write_line("PostgreSQL is not installed: the journal was tested on SQLite only", yellow=True)
-
-
 @pytest.fixture(scope="session")
 def server():
     """A PostgreSQL server with one migrated database, `template`."""
