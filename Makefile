@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types acme check format support-table surface clean
+.PHONY: demo test lint types acme check format support surface clean
 
 demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
@@ -30,8 +30,9 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-support-table: $(READY)
-	@$(BIN)/python -m tests.vendors.support_table
+# What the suites find that vendors support: the report that each plugin ships, and the README's tables of them.
+support: $(READY)
+	@$(BIN)/python -m tests.support
 
 # What plugins may rely on has changed, and docs/plugins.md says how to raise the version for it.
 surface: $(READY)

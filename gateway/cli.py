@@ -18,7 +18,7 @@ import click
 from .exits import EXIT_CODES, ExitCode, report
 
 if TYPE_CHECKING:
-    from gateway_contracts import Operation
+    from gateway_contracts import Operation, SupportReport
 
     from .facade import AccountFacade, Gateway
 
@@ -198,14 +198,25 @@ def check(config: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("vendor", required=False)
 @json_option("Answer as JSON")
-def vendors(as_json: bool) -> None:
-    """List the installed vendors and what each can do."""
-    from .explanation import summarise_vendors
+def vendors(vendor: str | None, as_json: bool) -> None:
+    """List the installed vendors and what each can do; for one VENDOR also what it cannot, why, and its limits."""
+    from gateway_contracts import nearest
 
-    summaries = _run(summarise_vendors())
+    from .explanation import summarise_vendors
+    from .registry import vendor_names
+
+    if vendor is not None and vendor not in vendor_names():
+        names = vendor_names()
+        raise click.UsageError(
+            f"No installed plugin supports the vendor {vendor!r}{nearest(vendor, names)}; installed: {', '.join(names)}"
+        )
+    summaries = _run(summarise_vendors(vendor))
     if as_json:
         _show([summary.as_json() for summary in summaries])
+    elif vendor is not None and (report := summaries[0].report) is not None:
+        _show_report(report)
     else:
         _table(("vendor", "plugin", "can do"), [(each.name, each.plugin, each.abilities) for each in summaries])
 
@@ -676,26 +687,40 @@ def new_plugin(name: str, into: Path) -> None:
 
 @plugin.command("check")
 @click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
+@click.option("--write", is_flag=True, help="Write the support report into the package first.")
 @json_option("Answer as JSON")
-def check_plugin(path: Path, as_json: bool) -> None:
+def check_plugin(path: Path, write: bool, as_json: bool) -> None:
     """Run the tests of the plugin's package at PATH [default: here], and show what it supports."""
-    from .plugin_package import check_package
+    from gateway_contracts import to_json
 
+    from .plugin_package import check_package, write_reports
+
+    for file in write_reports(path) if write else ():  # what no survey told is seen below
+        click.echo(f"written: {file}", err=True)
     checked = check_package(path)
     if as_json:
-        _show({"passed": checked.passed, "failed": checked.failed, "vendors": checked.vendors})
-    for vendor, operations in {} if as_json else checked.vendors.items():
-        rows = [(name, each["support"], ", ".join(each["without"])) for name, each in operations.items()]
-        _table((vendor, "support", "without"), rows)
+        _show({"passed": checked.passed, "failed": checked.failed, "vendors": to_json(checked.vendors)})
+    for found in () if as_json else checked.vendors.values():
+        _show_report(found)
+    for vendor in checked.without_report:
+        click.echo(f"note: {vendor} ships no support report that can be read: see --write", err=True)
     if not checked.passed:
         if checked.failed:
-            click.echo(f"failed: {len(checked.failed)}, which pytest names above", err=True)
+            click.echo(f"failed: {len(checked.failed)}, see above", err=True)
         for vendor in checked.without_suite:
             click.echo(f"untested: no class subclasses gateway_contracts.testing.Suite for {vendor}", err=True)
         raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 # What commands share
+
+
+def _show_report(report: "SupportReport") -> None:
+    from .support import lines_of, rows_of
+
+    _table((report.vendor, "support", "without", "because"), list(rows_of(report.operations)))
+    click.echo()
+    _table(("measured", ""), list(lines_of(report.limits)))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -16,15 +16,19 @@ from gateway_contracts import (
     ConfigError,
     PluginError,
     Secret,
+    SupportLevel,
+    SupportReport,
     Vendor,
     interface_name,
     interfaces_of,
     operations_of,
+    to_json,
 )
 
 from .config import AccountConfig, Config, ProxyConfig, read_config, settings_from
 from .facade import Gateway, make_plan
 from .registry import load_vendor, vendor_names
+from .support import report_of
 
 STARS = "********"
 
@@ -100,16 +104,23 @@ class Explanation:
 
 @attrs.frozen(kw_only=True)
 class VendorSummary:
-    """An installed vendor. `interfaces` is None where only a configured account can tell."""
+    """An installed vendor, with the support report that its plugin ships.
+
+    `interfaces` is None where only a configured account can tell.
+    """
 
     name: str
     plugin: str
     interfaces: tuple[type, ...] | None = None
     broken: str | None = None
+    report: SupportReport | None = None
 
     @property
     def operations(self) -> list[str] | None:
         """What it can do, one by one."""
+        if self.report is not None:
+            supported = self.report.operations.items()
+            return [name for name, each in supported if each.support is not SupportLevel.UNSUPPORTED]
         return None if self.interfaces is None else [name for each in self.interfaces for name in operations_of(each)]
 
     @property
@@ -128,6 +139,7 @@ class VendorSummary:
             "broken": self.broken,
             "interfaces": None if self.interfaces is None else list(_names(self.interfaces)),
             "operations": self.operations,
+            "report": to_json(self.report),
         }
 
 
@@ -191,9 +203,9 @@ def _sidecar_lines(proxy: ProxyConfig) -> Iterator[str]:
         yield "  keys      none: everybody on this machine may do everything"
 
 
-async def summarise_vendors() -> list[VendorSummary]:
-    """Every installed vendor, also those whose plugin is broken."""
-    return [await _summarise(name, plugin) for name, plugin in vendor_names().items()]
+async def summarise_vendors(wanted: str | None = None) -> list[VendorSummary]:
+    """Every installed vendor, or only the *wanted* one, also those whose plugin is broken."""
+    return [await _summarise(name, plugin) for name, plugin in vendor_names().items() if wanted in (None, name)]
 
 
 async def _summarise(name: str, plugin: str) -> VendorSummary:
@@ -201,7 +213,7 @@ async def _summarise(name: str, plugin: str) -> VendorSummary:
         vendor = load_vendor(name)
     except PluginError as error:
         return VendorSummary(name=name, plugin=plugin, broken=str(error))
-    return VendorSummary(name=name, plugin=plugin, interfaces=await _interfaces(vendor))
+    return VendorSummary(name=name, plugin=plugin, interfaces=await _interfaces(vendor), report=report_of(vendor))
 
 
 async def _interfaces(vendor: Vendor) -> tuple[type, ...] | None:

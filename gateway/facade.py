@@ -27,6 +27,7 @@ from gateway_contracts import (
     Events,
     GatewayError,
     History,
+    Limits,
     NotFound,
     Operation,
     Origin,
@@ -35,6 +36,8 @@ from gateway_contracts import (
     PluginError,
     Recording,
     Reports,
+    Support,
+    SupportReport,
     Tenants,
     Timeouts,
     Unsupported,
@@ -50,6 +53,7 @@ from .binding import bind
 from .config import AccountConfig, Config, make_config, read_config, settings_from
 from .guard import CarryOut, Guard, log, place_of
 from .registry import NotInstalled, load_vendor
+from .support import report_of, support_of
 
 if TYPE_CHECKING:
     from .dialling import Dial
@@ -81,6 +85,10 @@ class AccountFacade:
     `vendor` is None for a route. An interface that the vendor has not raises `Unsupported` when it is asked for. An
     account whose plugin is `broken` has no interface, and raises `VendorUnavailable`; a route tells of its broken
     accounts, and works as long as another can take their place.
+
+    `support` says of each operation, by name, how far it is supported and why not further; for a route what its
+    accounts can do in its place. `report` is what the plugin ships about the vendor, with its limits. Both are None
+    where nobody knows.
     """
 
     name: str
@@ -91,6 +99,8 @@ class AccountFacade:
     routed: tuple[str, ...] = ()
     find_dial: "Callable[[str], Awaitable[Dial]] | None" = attrs.field(default=None, repr=False)
     broken: PluginError | None = attrs.field(default=None, repr=False)
+    support: Mapping[str, Support] | None = attrs.field(default=None, repr=False)
+    report: SupportReport | None = attrs.field(default=None, repr=False)
 
     click_to_call = _Interface(ClickToCall)
     call_control = _Interface(CallControl)
@@ -173,6 +183,11 @@ class AccountFacade:
     def state(self) -> str:
         """`open`, or `broken` for an account that can do nothing because of its plugin."""
         return "broken" if self.broken and not self.interfaces else "open"
+
+    @property
+    def limits(self) -> Limits | None:
+        """What was measured at the account's vendor; None where nothing was, and for a route."""
+        return self.report.limits if self.report else None
 
     def lacks(self, interface: str, operation: str | None = None) -> GatewayError:
         """The error for an *interface* that this account has not; without *operation* it names all that there are."""
@@ -472,6 +487,8 @@ async def _connected(plan: Plan, address: str | None) -> AsyncIterator[AccountFa
             interfaces=interfaces,
             carry_out=Guard(adapter, name, vendor, plan.account.timeouts),
             adapter=adapter,
+            support=support_of(plan.vendor, interfaces),
+            report=report_of(plan.vendor),
         )
 
 

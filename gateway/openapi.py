@@ -20,6 +20,8 @@ from gateway_contracts import (
     Page,
     Parameter,
     Secret,
+    Support,
+    SupportReport,
     interface_name,
 )
 
@@ -249,7 +251,7 @@ def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 def _accounts(schemas: _Schemas) -> dict[str, Any]:
     text = {"type": "string"}
     texts = {"type": "array", "items": text}
-    item = {
+    item: dict[str, Any] = {
         "type": "object",
         "properties": {
             "name": text,
@@ -259,11 +261,26 @@ def _accounts(schemas: _Schemas) -> dict[str, Any]:
             "reason": {"type": ["string", "null"], "description": "What is broken, and what to do."},
             "interfaces": texts,
             "operations": texts,
+            "support": {
+                "type": ["object", "null"],
+                "additionalProperties": schemas.of(Support),
+                "description": "How far each operation is supported; null where that is not known. The reasons of a "
+                "vendor's are told once, in `vendors`.",
+            },
             "events": schemas.of(Hearing),
         },
-        "required": ["name", "vendor", "accounts", "state", "reason", "interfaces", "operations", "events"],
     }
-    schema = {"type": "object", "properties": {"items": {"type": "array", "items": item}}, "required": ["items"]}
+    item["required"] = list(item["properties"])
+    vendors = {
+        "type": "object",
+        "additionalProperties": schemas.of(SupportReport),
+        "description": "What is known of the vendors of these accounts, by name.",
+    }
+    schema = {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": item}, "vendors": vendors},
+        "required": ["items", "vendors"],
+    }
     return {
         "operationId": "list_accounts",
         "tags": ["accounts"],

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from gateway_contracts import ENTRY_POINTS, PluginError
+from gateway_contracts import ENTRY_POINTS, PluginError, SupportReport, from_json
 
-from .registry import vendor_names
+from .registry import load_vendor, vendor_names
+from .support import report_of
 
 # What the templates are written for; every other name takes its place.
 _SAMPLE, _SUFFIX = "acme", ".txt"
@@ -23,6 +24,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_NAME = 30
 _STDERR = 2
 _REPORT = "gateway_contracts.testing.report"
+_SURVEY = "test_everything_is_supported_or_refused"
 
 
 def problem_of(name: str) -> str | None:
@@ -70,11 +72,15 @@ def _module(name: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class Checked:
-    """What the tests of a package found: by vendor and operation what is supported, and the tests that failed."""
+    """What the tests of a package found: the support report of each vendor by name, and the tests that failed.
 
-    vendors: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    `without_report` are the vendors whose plugin ships none that can be read; to name one all the same has failed.
+    """
+
+    vendors: Mapping[str, SupportReport]
     failed: tuple[str, ...]
-    without_suite: tuple[str, ...]
+    without_suite: tuple[str, ...] = ()
+    without_report: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -87,6 +93,34 @@ def check_package(path: Path) -> Checked:
 
     Raises: PluginError when *path* is no plugin's package, or when it or pytest is not installed here.
     """
+    vendors = _installed_vendors_of(path)
+    checked = _run_tests(path, stdout=_STDERR)
+    tested = checked.vendors if not checked.failed else vendors
+    unread = [vendor for vendor in map(load_vendor, vendors) if report_of(vendor) is None]
+    unreadable = [f"{vendor.name}: {vendor.support} cannot be read" for vendor in unread if vendor.support is not None]
+    return attrs.evolve(
+        checked,
+        failed=(*checked.failed, *unreadable),
+        without_suite=tuple(vendor for vendor in vendors if vendor not in tested),
+        without_report=tuple(vendor.name for vendor in unread),
+    )
+
+
+def write_reports(path: Path) -> list[Path]:
+    """Survey the vendors of the package at *path* and write their support reports into it; gives the files written.
+
+    There is none for a vendor whose survey fails, or that has no suite. Raises: PluginError when a plugin names no file
+    in the package, and as `check_package`.
+    """
+    files = {vendor: _report_file(vendor, path) for vendor in _installed_vendors_of(path)}
+    surveyed = _run_tests(path, "-k", _SURVEY, stdout=subprocess.DEVNULL)
+    found = {file: surveyed.vendors[vendor] for vendor, file in files.items() if vendor in surveyed.vendors}
+    for file, report in found.items():
+        file.write_text(report.as_text(), encoding="utf-8")
+    return list(found)
+
+
+def _installed_vendors_of(path: Path) -> list[str]:
     vendors = _vendors_of(path)
     missing = [module for module in ("pytest", "pytest_asyncio") if importlib.util.find_spec(module) is None]
     if missing:
@@ -96,21 +130,36 @@ def check_package(path: Path) -> Checked:
         raise PluginError(
             f"the plugin of {', '.join(absent)} is not installed here: pip install --editable '{path}[test]'"
         )
+    return vendors
+
+
+def _report_file(vendor: str, path: Path) -> Path:
+    file = load_vendor(vendor).support
+    if file is None:
+        raise PluginError(
+            f"the plugin of {vendor} names no file for its support report: "
+            'Vendor(…, support=Path(__file__).with_name("support.json"))'
+        )
+    if not file.resolve().is_relative_to(path.resolve()):
+        raise PluginError(
+            f"the plugin of {vendor} that is installed here is not the one in {path}: "
+            f"pip install --editable '{path}[test]'"
+        )
+    return file
+
+
+def _run_tests(path: Path, *words: str, stdout: int) -> Checked:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         run = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", _REPORT, "--support-report", str(report)]
-        done = subprocess.run(run, cwd=path, stdout=_STDERR, check=False)  # noqa: S603 # our own words
+        done = subprocess.run([*run, *words], cwd=path, stdout=stdout, check=False)  # noqa: S603 # our own words
         if not report.exists():
             raise PluginError(f"pytest could not run the tests of {path} (exit code {done.returncode}), see above")
         found = json.loads(report.read_text(encoding="utf-8"))
     failed = tuple(found["failed"])
     if done.returncode != 0 and not failed:
         failed = (f"pytest ended with exit code {done.returncode}",)
-    return Checked(
-        vendors=found["vendors"],
-        failed=failed,
-        without_suite=tuple(vendor for vendor in vendors if vendor not in found["vendors"] and not failed),
-    )
+    return Checked(vendors=from_json(found["vendors"], Mapping[str, SupportReport]), failed=failed)  # type: ignore[type-abstract] # it is structured as a dict
 
 
 def _vendors_of(path: Path) -> list[str]:

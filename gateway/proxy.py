@@ -54,6 +54,7 @@ from .queries import read_body, read_query
 from .resolving import Resolver
 from .subscriptions import ROUTES as SUBSCRIPTION_ROUTES
 from .subscriptions import Route
+from .support import briefly
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30
@@ -249,16 +250,25 @@ class Sidecar:
     # Beside the operations
 
     async def list_accounts(self, request: web.Request) -> web.Response:
-        """What each account of the caller's can do, and how its events come in."""
+        """What each account of the caller's can do, and how its events come in.
+
+        Why not more, and the limits, are told once for each vendor: they are long, and accounts are many.
+        """
         caller = self._keyring.caller(request.headers.get("Authorization"))
         _no_query(request)
         hearing = await self._background.hearing() if self._background else {}
+        accounts = [each for each in self._gateway if caller.may_use(each.name)]
+        brief = {id(each.support): briefly(each.support, each.report) for each in accounts if each.support is not None}
         found = [
-            {**_describe(each), "events": to_json(hearing.get(each.name, Hearing()))}
-            for each in self._gateway
-            if caller.may_use(each.name)
+            {
+                **_describe(each),
+                "support": brief.get(id(each.support)),
+                "events": to_json(hearing.get(each.name, Hearing())),
+            }
+            for each in accounts
         ]
-        return _json({"items": found})
+        reports = {each.report.vendor: each.report for each in accounts if each.report is not None}
+        return _json({"items": found, "vendors": to_json(reports)})
 
     async def get_conversation(self, request: web.Request) -> web.Response:
         """Everything about one conversation."""

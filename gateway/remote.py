@@ -23,6 +23,8 @@ from gateway_contracts import (
     Location,
     Operation,
     PluginError,
+    Support,
+    SupportReport,
     Timeouts,
     Unsupported,
     VendorAuthFailed,
@@ -40,6 +42,7 @@ from .dialling import Dial
 from .facade import AccountFacade
 from .following import EventPage, EventQuery, events_lost
 from .guard import check_arguments, log
+from .support import at_length
 
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
@@ -70,11 +73,13 @@ class _AccountRow:
     interfaces: tuple[str, ...]
     accounts: tuple[str, ...] = ()
     reason: str | None = None
+    support: Mapping[str, Support] | None = None
 
 
 @attrs.frozen(kw_only=True)
 class _Accounts:
     items: tuple[_AccountRow, ...]
+    vendors: Mapping[str, SupportReport] = attrs.field(factory=dict)
 
 
 @contextlib.asynccontextmanager
@@ -87,6 +92,7 @@ async def open_remote(url: str, key: str | None, raw: bool) -> AsyncIterator[Map
     async with client as http:
         answer = await http.send("GET", "/v1/accounts")
         known = {interface_name(interface): interface for interface in INTERFACES}
+        answered = answer.parse(_Accounts)
         yield {
             row.name: AccountFacade(
                 name=row.name,
@@ -96,8 +102,10 @@ async def open_remote(url: str, key: str | None, raw: bool) -> AsyncIterator[Map
                 routed=row.accounts,
                 find_dial=remote.dial,
                 broken=PluginError(row.reason) if row.reason else None,
+                report=(report := answered.vendors.get(row.vendor or "")),
+                support=at_length(row.support, report) if row.support is not None else None,
             )
-            for row in answer.parse(_Accounts).items
+            for row in answered.items
         }
 
 

@@ -22,6 +22,7 @@ from gateway_contracts import (
 
 from .config import RouteConfig
 from .facade import AccountFacade
+from .support import support_of_route
 
 
 def make_route(name: str, config: RouteConfig, accounts: list[AccountFacade]) -> AccountFacade:
@@ -35,6 +36,10 @@ def make_route(name: str, config: RouteConfig, accounts: list[AccountFacade]) ->
         carry_out=Route(name, accounts, frozenset(config.failover_on)),
         routed=tuple(account.name for account in accounts),
         broken=PluginError(broken) if broken else None,
+        # What a broken account could do is not known, and its place is taken by the others.
+        support=support_of_route(
+            {account.name: (account.support, account.interfaces) for account in accounts if not account.broken}
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import os
+import functools
 import socket
 import struct
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from gateway import make_app
 from tests import postgres
+from tests.beside import beside
 
 # The same examples every time, and no clock: a slow machine is not a failing test.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=40)
@@ -46,21 +47,7 @@ def sidecar():
 def install_beside(tmp_path):
     """Makes the environment of a process that finds the package in a folder as if pip had installed it there."""
 
-    def environment(package, vendor):
-        module = f"gateway_{vendor}"
-        information = tmp_path / "site" / f"{module}-0.1.0.dist-info"
-        information.mkdir(parents=True, exist_ok=True)
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 0.1.0\n")
-        (information / "entry_points.txt").write_text(f"[telephony_gateway.vendors]\n{vendor} = {module}\n")
-        path = os.pathsep.join(map(str, (information.parent, package)))
-        return {
-            **os.environ,
-            "PYTHONPATH": path,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTEST_ADDOPTS": "-p no:cacheprovider",
-        }
-
-    return environment
+    return functools.partial(beside, tmp_path)
 
 
 class Received(NamedTuple):

@@ -91,6 +91,7 @@ from .models import (
 from .operations import Location, Operation, Parameter, interface_name, operation, operations_of
 from .plugin import CONTRACTS_VERSION, ENTRY_POINTS, Account, PluginHooks, Timeouts, Vendor, hookimpl
 from .secrets import Secret
+from .support import Limits, Support, SupportLevel, SupportReport
 
 __all__ = [
     "CONTRACTS_VERSION",
@@ -133,6 +134,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidValue",
     "Leg",
+    "Limits",
     "Location",
     "MethodNotAllowed",
     "NotFound",
@@ -155,6 +157,9 @@ __all__ = [
     "Reports",
     "Secret",
     "StartedCall",
+    "Support",
+    "SupportLevel",
+    "SupportReport",
     "Tenant",
     "TenantExtension",
     "TenantUser",

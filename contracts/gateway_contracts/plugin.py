@@ -20,6 +20,7 @@ and in the plugin's pyproject.toml, with the vendor's name on the left:
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -66,13 +67,15 @@ class Vendor:
     takes the account and the settings and gives the adapter, for as long as the context is open; it should not call the
     vendor, so that a vendor that is down does not stop the start. *contracts* is the `CONTRACTS_VERSION` that the
     plugin was written against, as text of its own: a gateway with another major version, or a smaller minor one,
-    refuses it.
+    refuses it. *support* is the file in the package that holds its support report, which `gateway plugin check --write`
+    writes: the gateway tells from it how far each operation is supported. Without it, only which interfaces there are.
     """
 
     name: str
     settings: type
     connect: Callable[[Account, Any], AbstractAsyncContextManager[Any]]
     contracts: str = "1.0"  # what a plugin that says nothing was written against, whatever the version is by now
+    support: Path | None = None
 
 
 class PluginHooks:

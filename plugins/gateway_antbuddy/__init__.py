@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,4 +102,9 @@ async def connect(account: Account, settings: Settings) -> AsyncIterator[Any]:
 
 @hookimpl
 def gateway_vendor() -> Vendor:
-    return Vendor(name="antbuddy", settings=Settings, connect=connect)
+    return Vendor(
+        name="antbuddy",
+        settings=Settings,
+        connect=connect,
+        support=Path(__file__).with_name("support.json"),
+    )

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import attrs
 from gateway_contracts import Account, Vendor, hookimpl
@@ -25,4 +26,9 @@ async def connect(account: Account, settings: Settings) -> AsyncIterator[object]
 
 @hookimpl
 def gateway_vendor() -> Vendor:
-    return Vendor(name="memory", settings=Settings, connect=connect)
+    return Vendor(
+        name="memory",
+        settings=Settings,
+        connect=connect,
+        support=Path(__file__).with_name("support.json"),
+    )

@@ -6,6 +6,12 @@ import sys
 
 import pytest
 
+SURVEY = "record_property('support', {'vendor': 'zeta', 'operations': {}})"
+ONLY_THE_SURVEY = """from gateway_contracts.testing import Suite
+
+class TestVendor:
+    test_everything_is_supported_or_refused = Suite.test_everything_is_supported_or_refused
+"""
 RUFF = [sys.executable, "-m", "ruff"]
 
 
@@ -55,10 +61,13 @@ def test_a_new_package_passes_and_shows_what_is_missing(gateway, into, check):
     found = json.loads(out)
     assert code == 0, errors
     assert (True, []) == (found["passed"], found["failed"])
-    assert found["vendors"]["zeta"]["get_record"] == {"support": "full", "without": []}
-    assert found["vendors"]["zeta"]["start_call"]["support"] == "partial"
-    assert "hotline" in found["vendors"]["zeta"]["start_call"]["without"]
-    assert found["vendors"]["zeta"]["transfer_call"] == {"support": "unsupported", "without": []}
+    report = found["vendors"]["zeta"]
+    assert report["operations"]["get_record"] == {"support": "full", "without": [], "reasons": {}}
+    assert report["operations"]["start_call"]["support"] == "partial"
+    assert report["operations"]["start_call"]["reasons"]["hotline"] == "zeta cannot be told hotline: leave it out"
+    assert report["operations"]["transfer_call"]["reasons"] == {"transfer_call": "zeta has no call_control"}
+    assert report["limits"]["page_rows"] == 300
+    assert report == json.loads((into / "gateway-zeta" / "gateway_zeta" / "support.json").read_text())
 
 
 def test_what_fails_is_named(gateway, into, check):
@@ -97,14 +106,69 @@ def test_what_ends_the_tests_badly_is_not_passed(gateway, into, check):
     """No test failed, and pytest still says no: another of its plugins may."""
     gateway("plugin", "new", "zeta", "--into", into)
     tests = into / "gateway-zeta" / "tests"
-    survey = "record_property('support', {'vendor': 'zeta', 'operations': {}})"
-    (tests / "test_suite.py").write_text(f"def test_that_surveys(record_property):\n    {survey}\n")
+    (tests / "test_suite.py").write_text(f"def test_that_surveys(record_property):\n    {SURVEY}\n")
     (tests / "conftest.py").write_text("def pytest_sessionfinish(session):\n    session.exitstatus = 1\n")
 
     code, out, _ = check(into / "gateway-zeta", "zeta", "--json")
 
     assert code == 1
-    assert {"passed": False, "failed": ["pytest ended with exit code 1"], "vendors": {"zeta": {}}} == json.loads(out)
+    found = json.loads(out)
+    assert (False, ["pytest ended with exit code 1"]) == (found["passed"], found["failed"])
+    assert "zeta" in found["vendors"]
+
+
+def test_surveys_of_one_vendor_that_differ_are_a_failure(gateway, into, check):
+    """What holds embedded holds through a sidecar, or the report would tell half of it."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    other = SURVEY.replace("{}", "{'list_calls': {'support': 'full'}}")
+    (into / "gateway-zeta" / "tests" / "test_suite.py").write_text(
+        f"def test_one(record_property):\n    {SURVEY}\n\ndef test_other(record_property):\n    {other}\n"
+    )
+
+    code, out, _ = check(into / "gateway-zeta", "zeta", "--json")
+
+    (failed,) = json.loads(out)["failed"]
+    assert (1, True) == (code, failed.endswith("test_other: another survey of zeta found something else"))
+
+
+def test_a_report_that_is_stale_is_written_anew(gateway, into, check):
+    """`--write` writes what the suite finds, which is then what the package ships."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    package = into / "gateway-zeta"
+    report, tests = package / "gateway_zeta" / "support.json", package / "tests" / "test_suite.py"
+    fresh = report.read_text()
+    tests.write_text(ONLY_THE_SURVEY)
+    report.write_text(fresh.replace("cannot be told hotline", "never heard of hotline"))
+
+    code, out, errors = check(package, "zeta", "--write")
+
+    assert code == 0, errors
+    assert f"written: {report}" in errors
+    assert fresh == report.read_text()
+    assert "zeta cannot be told hotline: leave it out" in out
+    assert ["measured"] == [line.strip() for line in out.splitlines() if line.startswith("measured")]
+
+
+@pytest.mark.parametrize(
+    ("support", "words", "code", "text"),
+    [
+        ("None", [], 0, "note: zeta ships no support report"),
+        ("None", ["--write"], 3, "names no file for its support report"),
+        ('Path("/nowhere/support.json")', ["--write"], 3, "is not the one in"),
+        ('Path(__file__).with_name("none.json")', [], 1, "note: zeta ships no support report that can be read"),
+    ],
+)
+def test_a_plugin_without_a_file_for_its_report(gateway, into, check, support, words, code, text):
+    """It passes while it names none; but nothing can be written, nor into another package than the one asked for."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    package = into / "gateway-zeta"
+    hook = package / "gateway_zeta" / "__init__.py"
+    hook.write_text(hook.read_text().replace('Path(__file__).with_name("support.json")', support))
+    (package / "tests" / "test_suite.py").write_text(f"def test_that_surveys(record_property):\n    {SURVEY}\n")
+
+    done, _, errors = check(package, "zeta", *words)
+
+    assert (code, True) == (done, text in errors), errors
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from importlib.metadata import version
 
 from gateway_contracts import OPERATIONS
 
+from gateway.registry import load_vendor
+
 PICKY = """
 import contextlib
 import attrs
@@ -43,6 +45,35 @@ def test_vendors_as_json(gateway):
     assert "tenants" in found["tel4vn-v1"]["interfaces"]
     assert set(found["tel4vn-v1"]["operations"]) < set(OPERATIONS)
     assert found["tel4vn-v1"]["broken"] is None
+
+
+def test_one_vendor_with_what_it_cannot_do_why_and_its_limits(gateway):
+    """As its plugin ships it: an argument a line, and what was measured."""
+    done = gateway("vendors", "tel4vn-v2")
+
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert done.exit_code == 0
+    assert "transfer_call partial leg tel4vn-v2 cannot be told leg for a transfer" in lines
+    assert "list_calls full" in lines
+    assert "park_call unsupported tel4vn-v2 has no call_control.park_call" in lines
+    assert "records on a page, of 300 300" in lines
+
+
+def test_one_vendor_as_json(gateway):
+    """The report is the file that the plugin ships; what is unsupported is none of its operations."""
+    (found,) = json.loads(gateway("vendors", "antbuddy", "--json").stdout)
+
+    assert json.loads(load_vendor("antbuddy").support.read_text(encoding="utf-8")) == found["report"]
+    assert ["start_call", "list_records", "get_record", "locate_recording", "fetch_recording"] == found["operations"]
+    assert "events" in found["interfaces"]
+
+
+def test_a_vendor_that_no_plugin_supports_is_told_so(gateway):
+    """With the name that was meant."""
+    failed = gateway("vendors", "tel4vn-v3")
+
+    assert failed.exit_code == 2
+    assert "did you mean 'tel4vn-v2'" in failed.stderr
 
 
 def test_broken_plugin_stops_nobody(gateway, install_plugin):

@@ -528,6 +528,7 @@ async def test_accounts_say_what_they_can_do(http):
             for name, each in OPERATIONS.items()
             if each.interface in ("click_to_call", "call_control", "history", "recording")
         ],
+        "support": None,
         "events": {"state": "off", "last_event_at": None, "watermark": None},
     } == items["pbx"]
     assert (None, ["pbx", "other"]) == (items["sales"]["vendor"], items["sales"]["accounts"])

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -13,12 +14,22 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from gateway_contracts import CONTRACTS_VERSION, ENTRY_POINTS, OPERATIONS, Account, Unsupported
+from gateway_contracts import (
+    CONTRACTS_VERSION,
+    ENTRY_POINTS,
+    OPERATIONS,
+    Account,
+    SupportReport,
+    Unsupported,
+    from_json,
+)
 from gateway_simulators import LiveClock
 from gateway_simulators.faults import FaultKind
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway, Secret, make_app
+from gateway.registry import load_vendor
+from tests.support import MARKS, VENDORS, with_tables
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -186,8 +197,20 @@ async def test_the_guides_project_file_builds_the_plugin(tmp_path):
     assert "acme" == account["accounts"]["main"]["vendor"]
 
 
-def test_the_support_table_has_every_operation():
-    """No operation is missing from the README."""
-    shown = set(re.findall(r"^\| [`\w ]*\| `(\w+)` \|", README, re.MULTILINE))
+def test_the_readme_shows_what_the_plugins_ship():
+    """`make support` writes it. Each suite compares what a plugin ships with what it finds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-    assert set(OPERATIONS) == shown
+    assert MARKS.search(README) is not None
+    assert with_tables(README) == README
+    assert set(VENDORS) == set(project["project"]["entry-points"][ENTRY_POINTS])
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_shipped_report_is_as_it_was_written(vendor):
+    """Every operation is in it, and nobody wrote in it by hand."""
+    file = load_vendor(vendor).support
+    report = from_json(json.loads(file.read_text(encoding="utf-8")), SupportReport, refuse_unknown=True)
+
+    assert report.as_text() == file.read_text(encoding="utf-8")
+    assert list(OPERATIONS) == list(report.operations)

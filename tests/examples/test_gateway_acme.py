@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "gateway-acme"
+REPORT = PACKAGE / "gateway_acme" / "support.json"
 
 
 def test_the_example_passes_its_tests_and_supports_what_its_readme_says(install_beside):
@@ -21,8 +22,9 @@ def test_the_example_passes_its_tests_and_supports_what_its_readme_says(install_
     found = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert [] == found["failed"]
-    support = {name: each["support"] for name, each in found["vendors"]["acme"].items()}
+    support = {name: each["support"] for name, each in found["vendors"]["acme"]["operations"].items()}
     assert {"partial"} == {support[name] for name in ("start_call", "transfer_call", "list_records")}
+    assert json.loads(REPORT.read_text(encoding="utf-8")) == found["vendors"]["acme"]
     full = ("list_calls", "listen_call", "whisper_call", "barge_call", "get_record", "fetch_recording")
     assert {"full"} == {support[name] for name in full}
     assert {"unsupported"} == {

@@ -1,4 +1,4 @@
-"""The suite that every plugin passes, and the survey that the support table is made from. Needs pytest; only for tests.
+"""The suite that every plugin passes, and the survey that a support report is made from. Needs pytest; only for tests.
 
 Subclass `Suite` once, with two fixtures: `far`, the vendor's end (a `FarSide`), and `pbx`, the account under test, with
 the attributes that interfaces are found under (`pbx.click_to_call`, …), as the gateway's facade has them.
@@ -13,6 +13,6 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgut
 
 from .far_side import FarSide, Trouble  # noqa: E402 # what is imported before is not rewritten
 from .suite import Suite  # noqa: E402
-from .survey import Support, support_table, survey  # noqa: E402
+from .survey import survey  # noqa: E402
 
-__all__ = ["FarSide", "Suite", "Support", "Trouble", "support_table", "survey"]
+__all__ = ["FarSide", "Suite", "Trouble", "survey"]

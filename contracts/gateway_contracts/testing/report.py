@@ -1,9 +1,9 @@
-"""A plugin of pytest that writes the support report of the suites that it sees, as JSON.
+"""A plugin of pytest that writes down, as JSON, what the suites that it sees find out.
 
     pytest -p gateway_contracts.testing.report --support-report report.json
 
-The report holds for each vendor and operation its `support` (`full`, `partial` or `unsupported`), the arguments that it
-is `without`, and the names of the tests that `failed`.
+`vendors` holds the support report of each vendor by name, as its plugin ships it; `failed` the names of the tests that
+failed.
 """
 
 import json
@@ -12,15 +12,7 @@ from typing import Any
 
 import pytest
 
-from .survey import Support
-
 PROPERTY = "support"
-
-
-def as_json(support: Support) -> dict[str, Any]:
-    """*support* of one operation, as it stands in the report."""
-    word = "unsupported" if not support.supported else "partial" if support.without else "full"
-    return {"support": word, "without": list(support.without)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Report:
-    """What the tests said so far. Every survey of a vendor finds the same, whichever way it is reached."""
+    """What the tests said so far. Each survey of a vendor must find the same, whichever way it is reached."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -47,10 +39,14 @@ class Report:
         """Keep what a survey found, and the name of what failed."""
         if report.failed:
             self._failed[report.nodeid] = None
-        if report.when == "call" and report.passed:
+        if report.when == "call":
             for name, value in report.user_properties:
-                if name == PROPERTY and isinstance(value, dict):
-                    self._vendors.setdefault(value["vendor"], value["operations"])
+                if (
+                    name == PROPERTY
+                    and isinstance(value, dict)
+                    and value != self._vendors.setdefault(value["vendor"], value)
+                ):
+                    self._failed[f"{report.nodeid}: another survey of {value['vendor']} found something else"] = None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module that cannot be imported is a failure too."""

@@ -1,37 +1,38 @@
 """What a vendor can do, found by doing it: every operation, and every argument of it that may be left out."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import typing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
-
-import attrs
 
 from .. import (
     OPERATIONS,
     Audio,
     Direction,
     EventType,
+    GatewayError,
+    InvalidRequest,
     Leg,
+    Limits,
     Operation,
     Outcome,
+    Page,
+    Parameter,
     QueueCustomer,
     QueueKind,
     Secret,
+    Support,
+    SupportLevel,
+    SupportReport,
     Unsupported,
+    VendorRejected,
 )
 from .far_side import FarSide
 
 Arguments = Mapping[str, Any]
 
 _DAY = timedelta(days=1)
-
-
-@attrs.frozen
-class Support:
-    """How far a vendor supports one operation. *without* are the arguments that it cannot be told."""
-
-    supported: bool
-    without: tuple[str, ...] = ()
 
 
 def _range() -> dict[str, datetime]:
@@ -189,7 +190,7 @@ OPTIONAL: Mapping[str, Callable[[FarSide], Any]] = {
     "max_retries": lambda far: 2,
     "retry_below_seconds": lambda far: 3,
 }
-# What goes along with an argument that makes sense for one kind of queue only.
+# What goes along with an argument, or with one value of it, that makes sense for one kind of queue only.
 _AUTODIALER: Arguments = {
     "kind": QueueKind.AUTODIALER,
     "campaign_id": "C1",
@@ -198,32 +199,127 @@ _AUTODIALER: Arguments = {
     "template": None,
 }
 ALONG: Mapping[tuple[str, str], Arguments] = {
-    ("load_queue", name): _AUTODIALER for name in ("campaign_id", "agents", "calls_per_agent_percent")
+    ("load_queue", name): _AUTODIALER
+    for name in ("campaign_id", "agents", "calls_per_agent_percent", QueueKind.AUTODIALER.value)
 }
 # A cursor comes from a page; a hook's address is always given here; an idempotency key is the gateway's own business.
 NOT_SURVEYED = frozenset({"cursor", "url", "idempotency_key"})
 
 
-async def survey(pbx: Any, far: FarSide) -> dict[str, Support]:
-    """Try everything on *pbx* and tell what *far* supports, by operation. Any error but `Unsupported` is a failure."""
-    return {name: await _try(pbx, far, operation) for name, operation in OPERATIONS.items()}
+# What a page and a range are tried with, most first.
+PAGE_ROWS = (300, 100, 50, 10)
+RANGE_DAYS = (366, 31, 7, 1)
 
 
-async def _try(pbx: Any, far: FarSide, operation: Operation) -> Support:
+async def survey(pbx: Any, far: FarSide) -> SupportReport:
+    """Try everything on *pbx* and tell what *far* supports. Any error but `Unsupported` is a failure."""
+    values: dict[str, tuple[str, ...]] = {}
+    operations = {name: await _try(pbx, far, operation, values) for name, operation in OPERATIONS.items()}
+    return SupportReport(
+        vendor=far.vendor, operations=operations, limits=await _measure(pbx, far, operations, values=values)
+    )
+
+
+async def _try(pbx: Any, far: FarSide, operation: Operation, values: dict[str, tuple[str, ...]]) -> Support:
+    """How far *operation* is supported; into *values* go the words that the vendor has, where it has not all."""
+    if _lacks_interface(pbx, operation):
+        # In words of our own: what a facade says may change, and then no plugin's report should be another.
+        reasons = {operation.name: f"{far.vendor} has no {operation.interface}"}
+        return Support(support=SupportLevel.UNSUPPORTED, reasons=reasons)
     try:
         await call(pbx, far, operation)
-    except Unsupported:
-        return Support(supported=False)
-    without = []
+    except Unsupported as error:
+        return Support(support=SupportLevel.UNSUPPORTED, reasons={operation.name: error.message})
+    reasons = {}
     for parameter in operation.parameters:
-        if parameter.required or parameter.name in NOT_SURVEYED:
+        words = tuple(_words(parameter))
+        if parameter.name in NOT_SURVEYED or (parameter.required and not words):
             continue
+        tried = words or (OPTIONAL[parameter.name](far),)
+        refusals = {value: await _refusal(pbx, far, operation, parameter, value) for value in tried}
+        if None not in refusals.values():
+            reasons[parameter.name] = str(refusals[tried[0]])
+        elif any(refusals.values()):
+            values[f"{operation.name}.{parameter.name}"] = tuple(word.value for word in words if refusals[word] is None)
+    level = SupportLevel.PARTIAL if reasons else SupportLevel.FULL
+    return Support(support=level, without=tuple(reasons), reasons=reasons)
+
+
+def _lacks_interface(pbx: Any, operation: Operation) -> bool:
+    try:
+        getattr(pbx, operation.interface)
+    except Unsupported:
+        return True
+    return False
+
+
+def _words(parameter: Parameter) -> Iterator[StrEnum]:
+    """The words of an argument that takes one of a few."""
+    for kind in (parameter.type, *typing.get_args(parameter.type)):
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            yield from kind
+
+
+async def _refusal(pbx: Any, far: FarSide, operation: Operation, parameter: Parameter, value: Any) -> str | None:
+    """Why the vendor cannot be told *value*; None when it can."""
+    along = {**ALONG.get((operation.name, parameter.name), {}), **ALONG.get((operation.name, str(value)), {})}
+    try:
+        await call(pbx, far, operation, {**along, parameter.name: value})
+    except Unsupported as error:
+        return error.message
+    except GatewayError:
+        # It was told. One of several words may well be wrong for what the far side has.
+        if not isinstance(value, StrEnum):
+            raise
+    return None
+
+
+async def _measure(
+    pbx: Any, far: FarSide, operations: Mapping[str, Support], *, values: Mapping[str, tuple[str, ...]]
+) -> Limits:
+    can = {name: OPERATIONS[name] for name, each in operations.items() if each.support is not SupportLevel.UNSUPPORTED}
+    totals, days = [], {}
+    for name, operation in can.items():
+        if typing.get_origin(operation.returns) is Page:
+            page = await call(pbx, far, operation)
+            totals += [name] if page.total is not None else []
+        if {"since", "until"} <= {parameter.name for parameter in operation.parameters} - {*operations[name].without}:
+            days[name] = await _longest_range(pbx, far, operation)
+    started = await call(pbx, far, can["start_call"]) if "start_call" in can else None
+    part = None
+    if "fetch_recording" in can and "byte_range" not in operations["fetch_recording"].without:
+        part = await call(pbx, far, can["fetch_recording"], {"byte_range": "bytes=0-99"})
+    paged = "list_records" in can and "limit" not in operations["list_records"].without
+    return Limits(
+        page_rows=await _longest_page(pbx, far) if paged else None,
+        range_days=days,
+        totals=tuple(totals),
+        values=values,
+        recording_ranges=part.partial if part is not None else None,
+        started_call_id=started.call_id is not None if started is not None else None,
+    )
+
+
+async def _longest_range(pbx: Any, far: FarSide, operation: Operation) -> int:
+    now = datetime.now(UTC)
+    for days in RANGE_DAYS:
         try:
-            along = ALONG.get((operation.name, parameter.name), {})
-            await call(pbx, far, operation, {**along, parameter.name: OPTIONAL[parameter.name](far)})
-        except Unsupported:
-            without.append(parameter.name)
-    return Support(supported=True, without=tuple(without))
+            await call(pbx, far, operation, {"since": now - days * _DAY, "until": now})
+        except (InvalidRequest, VendorRejected):
+            continue
+        return days
+    return 0
+
+
+async def _longest_page(pbx: Any, far: FarSide) -> int:
+    for _ in range(PAGE_ROWS[0]):
+        await far.finished_call()
+    for rows in PAGE_ROWS:
+        try:
+            return len((await pbx.history.list_records(limit=rows)).items)
+        except (InvalidRequest, VendorRejected):
+            continue
+    return 0
 
 
 async def call(pbx: Any, far: FarSide, operation: Operation, more: Arguments | None = None) -> Any:
@@ -234,27 +330,3 @@ async def call(pbx: Any, far: FarSide, operation: Operation, more: Arguments | N
     if isinstance(answer, Audio):
         await answer.aclose()
     return answer
-
-
-def support_table(found: Mapping[str, Mapping[str, Support]]) -> str:
-    """*found*, by vendor and operation, as the README's table."""
-    vendors = list(found)
-    lines = [
-        f"| interface | operation | {' | '.join(f'`{vendor}`' for vendor in vendors)} |",
-        f"|---|---|{'---|' * len(vendors)}",
-    ]
-    shown = ""
-    for name, operation in OPERATIONS.items():
-        cells = [_cell(found[vendor][name]) for vendor in vendors]
-        interface = "" if operation.interface == shown else f"`{operation.interface}`"
-        shown = operation.interface
-        lines.append(f"| {interface} | `{name}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(support: Support) -> str:
-    if not support.supported:
-        return "no"
-    if support.without:
-        return f"yes, without {', '.join(f'`{name}`' for name in support.without)}"
-    return "yes"

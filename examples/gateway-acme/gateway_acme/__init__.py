@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import attrs
 from gateway_contracts import Account, Secret, Vendor, hookimpl
@@ -28,4 +29,10 @@ async def connect(account: Account, settings: Settings) -> AsyncIterator[object]
 
 @hookimpl
 def gateway_vendor() -> Vendor:
-    return Vendor(name="acme", settings=Settings, connect=connect, contracts="1.0")
+    return Vendor(
+        name="acme",
+        settings=Settings,
+        connect=connect,
+        contracts="1.0",
+        support=Path(__file__).with_name("support.json"),
+    )

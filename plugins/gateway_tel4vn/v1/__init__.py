@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import attrs
 from gateway_contracts import Account, Direction, Leg, Secret, Vendor, hookimpl
@@ -44,4 +45,9 @@ async def connect(account: Account, settings: Settings) -> AsyncIterator[object]
 
 @hookimpl
 def gateway_vendor() -> Vendor:
-    return Vendor(name="tel4vn-v1", settings=Settings, connect=connect)
+    return Vendor(
+        name="tel4vn-v1",
+        settings=Settings,
+        connect=connect,
+        support=Path(__file__).with_name("support.json"),
+    )

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 
 import attrs
 from gateway_contracts import Account, Vendor, hookimpl
@@ -48,4 +49,9 @@ async def connect(account: Account, settings: Settings) -> AsyncIterator[object]
 
 @hookimpl
 def gateway_vendor() -> Vendor:
-    return Vendor(name="tel4vn-v2", settings=Settings, connect=connect)
+    return Vendor(
+        name="tel4vn-v2",
+        settings=Settings,
+        connect=connect,
+        support=Path(__file__).with_name("support.json"),
+    )
