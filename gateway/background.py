@@ -109,7 +109,11 @@ class Background:
             on_gap: Callable[[], None] = lambda: None  # noqa: E731 # nobody is to be woken
             if self._reconciled(account):
                 reconciler = Reconciler(
-                    account, self.journal, config.reconcile_seconds, heard_at=lambda: self._last.get(name)
+                    account,
+                    self.journal,
+                    config.reconcile_seconds,
+                    heard_at=lambda: self._last.get(name),
+                    hears=lambda: name not in self._deaf,
                 )
                 on_gap = reconciler.wake
                 group.create_task(reconciler.run())

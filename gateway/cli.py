@@ -234,15 +234,15 @@ def openapi() -> None:
 
 @main.command("explain")
 @click.argument("wanted", metavar="ID")
-@click.option("--account", metavar="ACCOUNT", help="Whose id it is; needed for any but a conversation's own (cv_…).")
+@click.option("--account", metavar="ACCOUNT", help="Whose id it is; needed for a vendor's: that of a call or record.")
 @json_option("Answer as JSON")
 @click.pass_obj
 def explain_conversation(config: Path, wanted: str, account: str | None, as_json: bool) -> None:
     """Tell what is known of a conversation, with phone numbers in full.
 
-    ID is the conversation's, or with --account that of one of its calls, records or dials. What was asked, what the
-    vendor answered, each event, record, recording and delivery, and how it ended: as the journal of this configuration
-    has it.
+    ID is the conversation's (cv_…), a dial's (dl_…), or with --account that of one of its calls or records. What was
+    asked, what the vendor answered, each event, record, recording and delivery, and how it ended: as the journal of
+    this configuration has it.
     """
     from gateway_contracts import to_json
 
@@ -271,7 +271,7 @@ async def _timeline(gateway: "Gateway", wanted: str, account: str | None) -> Any
 
         found = await journal.store.read(functools.partial(read_timeline, wanted=wanted, account=account))
     if found is None:
-        hint = "" if account else "; the id of a call, record or dial needs --account"
+        hint = "" if account else "; the id of a call or record needs --account"
         raise NotFound(f"There is no conversation {wanted} in the journal{hint}", account=account)
     return found
 
@@ -772,5 +772,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*head, box=None, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:
         table.add_row(*map(Text, row))
-    # Programs get whole lines.
-    Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(table)
+    # Programs get whole lines, and nobody the blanks that fill the last column up.
+    console = Console(width=None if sys.stdout.isatty() else 1000, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        click.echo(line.rstrip())

@@ -23,6 +23,7 @@ from .journal.deliveries import Due, Outcome, Planned
 from .journal.schema import to_micros
 from .journal.subscriptions import Kept
 from .keys import Keyring
+from .metrics import Metrics
 from .signatures import signed
 from .subscriptions import DeliveryState, SubscriptionState
 from .targets import Reply, Targets
@@ -76,6 +77,7 @@ class Deliverer:
     targets: Targets
     clock: Clock = attrs.field(factory=SystemClock)
     jitter: Callable[[], float] = _jitter
+    metrics: Metrics = attrs.field(factory=Metrics)
     _holder: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False)
     _renew_at: datetime | None = attrs.field(default=None, init=False)
     _holds: bool = attrs.field(default=False, init=False)
@@ -219,6 +221,7 @@ class Deliverer:
             error=outcome.error,
             milliseconds=outcome.milliseconds,
         )
+        self.metrics.delivery_attempts[(outcome.state,)] += 1
         if outcome.disable is not None:
             log.warning("subscription.disabled", subscription=one.subscription_id, reason=outcome.disable)
         while True:

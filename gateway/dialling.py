@@ -23,6 +23,7 @@ from gateway_contracts import (
     DialState,
     GatewayError,
     IdempotencyMismatch,
+    JournalError,
     NotFound,
     Operation,
     Origin,
@@ -35,6 +36,7 @@ from gateway_contracts import (
 from gateway_contracts.errors import error_of
 
 from .guard import CarryOut, check_arguments, log, place_of, seal
+from .texts import plain
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -182,7 +184,7 @@ class Dialling:
         from .journal import dials
 
         asking = ASKING.get() or Asking()
-        kept = await (await self._journal()).store.read(functools.partial(dials.read, dial_id=dial_id))
+        kept = await (await self._journal()).store.read(functools.partial(dials.read, dial_id=plain(dial_id)))
         if (
             kept is None
             or asked not in (kept.asked, kept.account)
@@ -243,7 +245,7 @@ class Dialling:
             closed.dial_id = begun.dial_id
             await self._end(begun, _ending(DialState.UNKNOWN, error=problem_text(closed)))
             raise closed from None
-        answer = attrs.evolve(answer, dial_id=begun.dial_id)
+        answer = attrs.evolve(answer, dial_id=begun.dial_id, call_id=answer.call_id and plain(answer.call_id))
         await self._end(begun, _ending(DialState.PLACED, call_id=answer.call_id, answer=_as_json(answer)))
         return answer
 
@@ -301,6 +303,7 @@ class Dialling:
                 dial_state=DialState.UNKNOWN,
                 dial_id=kept.dial_id,
                 retry_after=_AGAIN_SECONDS,
+                retryable=True,  # with the same key it rings nobody
             )
         asking.replayed = True
         log.debug("dial.replayed", account=kept.account, dial_id=kept.dial_id, dial_state=kept.state)
@@ -391,8 +394,6 @@ class Dialling:
         return await (await self._journal()).store.write(work)
 
     async def _journal(self) -> "Journal":
-        from .journal import JournalError
-
         try:
             return await self._opening.get()
         except ConfigError as error:

@@ -189,7 +189,9 @@ async def explain(path: Path) -> Explanation:
                 ]
         except ConfigError as error:
             problems += _problems_in(error)
-    return Explanation(problems=problems, accounts=accounts, config=config, notes=_notes(data))
+    return Explanation(
+        problems=problems, accounts=accounts, config=config, notes=[*_notes(data), *_notes_of_keys(config or Config())]
+    )
 
 
 def _sidecar_lines(proxy: ProxyConfig) -> Iterator[str]:
@@ -285,6 +287,21 @@ def _notes(data: dict[str, Any]) -> list[str]:
         if isinstance(account, dict) and account.get("reconcile_seconds") == 0
     ]
     return notes
+
+
+def _notes_of_keys(config: Config) -> Iterator[str]:
+    """Keys that may read events and see none: an event is of an account, and may be of a call that no route made."""
+    for key in config.proxy.keys:
+        if "events" not in key.scopes or "*" in key.accounts:
+            continue
+        for name in key.accounts:
+            routed = config.routes[name].accounts if name in config.routes else ()
+            lacking = [each for each in routed if each not in key.accounts]
+            if lacking:
+                yield (
+                    f"the key {key.name} sees no events, conversations or webhooks of {', '.join(lacking)}: the route "
+                    f"{name} gives it none; name these accounts in its accounts to show it all that happens on them"
+                )
 
 
 def _names(interfaces: tuple[type, ...]) -> tuple[str, ...]:

@@ -342,9 +342,10 @@ class Gateway:
         the oldest that is kept, None at what is new when the first event is asked for. *types* are those of
         `EventType`; *number* is an outside number, however its country is written.
 
-        Raises: EventsLost when what comes after *after* has been removed; follow on from its `after`. NotFound,
-        InvalidRequest for accounts and types that are none; Unsupported where no journal is kept, JournalError; from a
-        sidecar also Unauthenticated and Forbidden. A sidecar that cannot be reached is asked again until it can.
+        Raises: EventsLost when what comes after *after* has been removed, or *after* is beyond the newest event, as the
+        journal was restored from a backup; follow on from its `after`. NotFound, InvalidRequest for accounts and types
+        that are none; Unsupported where no journal is kept, JournalError; from a sidecar also Unauthenticated and
+        Forbidden. A sidecar that cannot be reached is asked again until it can.
         """
         from .following import as_wanted, check_filter, follow_log, query_of
 

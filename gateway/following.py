@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,10 +14,28 @@ if TYPE_CHECKING:
     from .facade import Gateway
     from .journal import Log, Wanted
 
-MAX_SEQ = 2**63 - 1
+MAX_SEQ = 10**18 - 1
+"""As many digits as are read of a number."""
 MAX_WAIT_SECONDS = 60
 MAX_EVENTS = 1_000
 _PAGE = 200
+
+
+class ResyncReason(StrEnum):
+    """Why a reader cannot go on from where it was: what came next was `removed`, or its place is `ahead` of the newest
+    event, as the journal is another one, or was restored from an older backup.
+    """
+
+    REMOVED = "removed"
+    AHEAD = "ahead"
+
+
+@attrs.frozen
+class Lost:
+    """A reader's place is lost, and where the log begins."""
+
+    reason: ResyncReason
+    oldest: int
 
 
 @attrs.frozen(kw_only=True)
@@ -45,13 +64,14 @@ class EventQuery(EventFilter):
 class EventPage:
     """Events in the order in which they became known, and the number to give as `after` to go on.
 
-    With `resync` true, events that came after the asked-for number have been removed: `oldest` is the number at which
-    the log begins now, and the items go on from there.
+    With `resync` true, the log does not go on from the asked-for number, and `reason` says why. `oldest` is the number
+    at which it begins now, and the items go on from there.
     """
 
     items: tuple[CallEvent, ...]
     next: int
     resync: bool = False
+    reason: ResyncReason | None = None
     oldest: int | None = None
 
 
@@ -76,9 +96,8 @@ def as_wanted(wanted: EventFilter, accounts: frozenset[str] | None) -> "Wanted":
     )
 
 
-async def place(log: "Log", after: int | None) -> tuple[int, int | None]:
-    """The number after which a reader that has everything up to *after* goes on; and where the log begins, if that
-    reader has missed what was removed before.
+async def place(log: "Log", after: int | None) -> tuple[int, Lost | None]:
+    """The number after which a reader that has everything up to *after* goes on; and why, if that is another number.
 
     None begins at the newest event, 0 at the oldest that is kept. Raises: JournalError.
     """
@@ -90,37 +109,46 @@ async def place(log: "Log", after: int | None) -> tuple[int, int | None]:
         await log.catch_up()  # another process may have told the reader
     if after == 0 or oldest - 1 <= after <= log.head:
         return after, None
-    return oldest - 1, oldest
+    # New events get numbers that this reader has seen already, so it reads again all that there is.
+    return oldest - 1, Lost(ResyncReason.AHEAD if after > log.head else ResyncReason.REMOVED, oldest)
 
 
 async def follow_log(log: "Log", wanted: "Wanted", after: int | None) -> AsyncGenerator[CallEvent, None]:
     """Every *wanted* event that comes after *after*, for ever. Raises: EventsLost, JournalError."""
     woken = asyncio.Event()
     with log.listening(lambda _: woken.set()):
-        seq, oldest = await place(log, after)
+        seq, lost = await place(log, after)
         while True:
-            if oldest is not None:
-                raise events_lost(oldest)
+            if lost is not None:
+                raise events_lost(lost)
             woken.clear()
             found, reached = await log.after(seq, wanted, limit=_PAGE)
             for event in found:
                 yield event
             if found:
                 # Whoever takes long with these may be overtaken by the removal of the next.
-                seq, oldest = await place(log, reached)
+                seq, lost = await place(log, reached)
             else:
                 seq = reached
                 if seq >= log.head:
                     await woken.wait()
 
 
-def events_lost(oldest: int) -> EventsLost:
-    """The error for a reader that finds the log beginning at *oldest*, after the event that it wants."""
-    error = EventsLost(
-        f"Events were removed before they were read: the log begins at {oldest}. Look at the records for what was "
-        f"missed, and follow on with after={oldest - 1}"
-    )
-    error.after = oldest - 1
+def events_lost(lost: Lost) -> EventsLost:
+    """The error for a reader whose place is *lost*."""
+    after = lost.oldest - 1
+    if lost.reason is ResyncReason.AHEAD:
+        text = (
+            "The log does not reach to that number: the journal is another one, or was restored from an older backup. "
+            f"Numbers that you have seen will come again: follow on with after={after}, and tell events by event_id"
+        )
+    else:
+        text = (
+            f"Events were removed before they were read: the log begins at {lost.oldest}. Look at the records for what "
+            f"was missed, and follow on with after={after}"
+        )
+    error = EventsLost(text)
+    error.after = after
     return error
 
 

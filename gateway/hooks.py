@@ -1,6 +1,5 @@
 """Where vendors reach us: a webhook is checked, understood and durably written before it is answered."""
 
-import asyncio
 import hashlib
 import hmac
 import secrets
@@ -14,7 +13,6 @@ import attrs
 from aiohttp import web
 from gateway_contracts import (
     GatewayError,
-    InvalidRequest,
     NotFound,
     PayloadTooLarge,
     Secret,
@@ -25,10 +23,13 @@ from gateway_contracts import (
     loads,
 )
 
+from .bodies import Bodies
 from .config import AccountConfig
 from .facade import AccountFacade
 from .guard import log, place_of
 from .journal import Journal
+from .metrics import Metrics
+from .texts import check_lengths
 
 MAX_HOOK_BYTES = 256 * 1024
 BODY_SECONDS = 10
@@ -46,13 +47,16 @@ class Receiver:
     tokens: Mapping[str, str] = attrs.field(repr=False)
     journal: Journal
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    bodies: Bodies = attrs.field(factory=Bodies, repr=False)
+    metrics: Metrics = attrs.field(factory=Metrics, repr=False)
     _nobody: str = attrs.field(factory=secrets.token_urlsafe, init=False, repr=False)
 
     async def receive(self, request: web.Request) -> web.Response:
         """One webhook: 200 when its events are in the journal, or its body in quarantine.
 
         Raises: NotFound for a wrong address, Unauthenticated for a wrong key, PayloadTooLarge, InvalidRequest when the
-        body does not come, and GatewayError when it cannot be written: then the vendor should send it again.
+        body does not come, and GatewayError when it cannot be written or the sidecar stops: then the vendor should send
+        it again.
         """
         started = time.perf_counter()
         name = request.match_info["account"]
@@ -71,6 +75,7 @@ class Receiver:
         )
         try:
             events = await self.accounts[name].events.parse_webhook(webhook)
+            check_lengths(events)
         except Unsupported:
             raise NotFound("There is no such path; /docs shows those that there are") from None
         except Exception as error:  # noqa: BLE001 # what a plugin cannot read is kept, so that nothing is lost
@@ -87,7 +92,7 @@ class Receiver:
 
     async def _admitted(self, name: str, request: web.Request) -> bytes:
         """The body of a webhook that shows the account's key, if it has one."""
-        body = await _read(request)
+        body = await self._read(request)
         config = self.configs[name]
         if config.hook_key is not None and not _shows(config.hook_key, config.hook_key_in, request, body):
             raise Unauthenticated(
@@ -96,31 +101,26 @@ class Receiver:
             )
         return body
 
+    async def _read(self, request: web.Request) -> bytes:
+        if (request.content_length or 0) > MAX_HOOK_BYTES:
+            raise PayloadTooLarge(f"A webhook is at most {MAX_HOOK_BYTES} bytes")
+        body = bytearray()
+        async with self.bodies.within(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > MAX_HOOK_BYTES:
+                    raise PayloadTooLarge(f"A webhook is at most {MAX_HOOK_BYTES} bytes")
+        return bytes(body)
+
     async def _quarantine(self, name: str, media_type: str, webhook: WebhookRequest, error: Exception) -> web.Response:
         # Answered 200: a vendor that is told of an error may send the same for ever, or give the hook up.
         reason = error.code if isinstance(error, GatewayError) else f"plugin_failed:{type(error).__name__}"
         await self.journal.quarantine(
             account=name, reason=reason, media_type=media_type, body=webhook.body, at=webhook.received_at
         )
+        self.metrics.quarantined[(name,)] += 1
         log.warning("hook.quarantined", account=name, reason=reason, bytes=len(webhook.body), **place_of(error))
         return _answer({"status": "quarantined"})
-
-
-async def _read(request: web.Request) -> bytes:
-    if (request.content_length or 0) > MAX_HOOK_BYTES:
-        raise PayloadTooLarge(f"A webhook is at most {MAX_HOOK_BYTES} bytes")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > MAX_HOOK_BYTES:
-                    raise PayloadTooLarge(f"A webhook is at most {MAX_HOOK_BYTES} bytes")
-    except TimeoutError:
-        raise InvalidRequest("The body did not come in time", fields={"body": "did not come in time"}) from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise InvalidRequest("The body cannot be read", fields={"body": "is not as its headers say"}) from None
-    return bytes(body)
 
 
 def _shows(key: Secret, places: tuple[str, ...], request: web.Request, body: bytes) -> bool:

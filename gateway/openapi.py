@@ -60,6 +60,7 @@ def make_openapi(*, secured: bool = True) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.verb.lower()] = _subscriptions(route, schemas)
     for name, summary in (("livez", "The process answers."), ("readyz", "The sidecar's own parts work.")):
         paths[f"/{name}"] = {"get": _probe(name, summary)}
+    paths["/metrics"] = {"get": _metrics()}
     schemas.found["Problem"] = _problem()
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -298,7 +299,8 @@ def _conversation(schemas: _Schemas) -> dict[str, Any]:
         "operationId": "get_conversation",
         "tags": ["conversations"],
         "summary": "Get one conversation: its state, its parts with the evidence for each, and its events.",
-        "description": "By its own id, or with `account` by the id of one of its calls, records or dials.\n\n"
+        "description": "By its own id or that of its dial, or with `account` by the id of one of its calls or records."
+        "\n\n"
         "Needs the scope `events`.",
         "parameters": [
             {"name": "conversation_id", "in": "path", "required": True, "schema": {"type": "string"}},
@@ -328,7 +330,8 @@ def _events(schemas: _Schemas) -> dict[str, Any]:
         "schema": {
             "type": "string",
             "description": "Server-sent events: `id` is the event's `seq`, `event` its type, `data` a CallEvent. An "
-            "event `resync` says that events were removed before they were read: `data` has `after` and `oldest`.",
+            "event `resync` says that the log does not go on from where the reader was: `data` has `after`, `reason` "
+            "(`removed`, `ahead`) and `oldest`.",
         }
     }
     return {
@@ -418,6 +421,18 @@ def _probe(name: str, summary: str) -> dict[str, Any]:
         "summary": summary,
         "security": [],
         "responses": {"200": answer, "default": _PROBLEM},
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "operationId": "metrics",
+        "tags": ["probes"],
+        "summary": "Get what this sidecar has counted, in the text format of Prometheus.",
+        "description": "Needs the scope `admin`.",
+        "responses": {"200": {"description": "The metrics.", "content": text}, "default": _PROBLEM},
+        "x-scope": "admin",
     }
 
 

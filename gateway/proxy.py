@@ -23,6 +23,7 @@ from gateway_contracts import (
     GatewayError,
     InvalidRequest,
     InvalidValue,
+    JournalError,
     Location,
     MethodNotAllowed,
     NotFound,
@@ -43,14 +44,16 @@ from gateway_contracts import (
 from gateway_contracts.audio import is_range
 from multidict import MultiMapping
 
-from .dialling import ASKING, Asking
+from .bodies import Bodies
+from .dialling import ASKING, DIAL, Asking
 from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, json_lines
 from .facade import AccountFacade, Gateway, hook_tokens, timeouts_of
 from .guard import log, place_of
 from .hearing import Hearing
 from .keys import Caller, Keyring
+from .metrics import OK, Metrics, Moment
 from .openapi import make_openapi
-from .queries import read_body, read_query
+from .queries import read_body, read_query, sent_once
 from .resolving import Resolver
 from .subscriptions import ROUTES as SUBSCRIPTION_ROUTES
 from .subscriptions import Route
@@ -84,21 +87,13 @@ def make_app(gateway: Gateway) -> web.Application:
     sidecar = Sidecar(gateway, Keyring(gateway.config.proxy.keys))
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[sidecar.outermost])
     app.cleanup_ctx.extend([sidecar.journalling, sidecar.delivering, sidecar.resolving])
-    app.on_shutdown.append(sidecar.end_readers)
+    app.on_shutdown.append(sidecar.end_waiting)
     for operation in OPERATIONS.values():
         app.router.add_route(operation.verb, "/v1/accounts/{account}" + operation.path, sidecar.handler(operation))
     for route in SUBSCRIPTION_ROUTES:
         app.router.add_route(route.verb, route.path, sidecar.subscription_handler(route))
-    app.router.add_route("GET", "/v1/accounts/{account}/dials/{dial_id}", sidecar.dial)
-    app.router.add_route("POST", "/hooks/{account}/{token}", sidecar.hook)
-    app.router.add_route("GET", "/v1/accounts", sidecar.list_accounts)
-    app.router.add_route("GET", "/v1/events", sidecar.events)
-    app.router.add_route("GET", "/v1/conversations/{conversation_id}", sidecar.get_conversation)
-    app.router.add_route("GET", "/livez", sidecar.livez)
-    app.router.add_route("GET", "/readyz", sidecar.readyz)
-    app.router.add_route("GET", "/openapi.json", sidecar.openapi)
-    app.router.add_route("GET", "/docs", sidecar.docs)
-    app.router.add_route("GET", "/docs/{name}", sidecar.docs_file)
+    for verb, path, name, handler in sidecar.others():
+        app.router.add_route(verb, path, sidecar.named(handler, name))
     return app
 
 
@@ -110,6 +105,10 @@ class Sidecar:
         self._keyring = keyring
         self._openapi = dumps(make_openapi(secured=bool(keyring)))
         self._ringing: set[object] = set()
+        self._bodies = Bodies()
+        self._metrics = Metrics()
+        self._names: dict[object, str] = {}
+        """What each handler answers, for the metrics."""
         self._journal: Journal | None = None
         self._receiver: Receiver | None = None
         self._readers: Readers | None = None
@@ -129,11 +128,13 @@ class Sidecar:
         self._journal = await gateway.journal.get()
         tokens = await hook_tokens(gateway.config, gateway.journal)
         accounts = {each.name: each for each in gateway}
-        self._receiver = Receiver(accounts, gateway.config.accounts, tokens, self._journal)
+        configs = gateway.config.accounts
+        self._receiver = Receiver(accounts, configs, tokens, self._journal, bodies=self._bodies, metrics=self._metrics)
         self._readers = Readers(gateway, self._journal.log)
         self._background = Background(tuple(gateway), gateway.config, self._journal, tokens)
-        async with self._background.running():
-            yield
+        with self._journal.log.listening(self._metrics.hear):
+            async with self._background.running():
+                yield
 
     async def delivering(self, app: web.Application) -> AsyncIterator[None]:
         """Deliver events to subscriptions, where there is a journal."""
@@ -145,15 +146,16 @@ class Sidecar:
         from .targets import Targets
 
         targets = Targets(self._gateway.config.proxy.webhook_hosts)
-        deliverer = Deliverer(self._journal, self._keyring, targets)
+        deliverer = Deliverer(self._journal, self._keyring, targets, metrics=self._metrics)
         self._subscribers = Subscribers(
             self._gateway, self._keyring, self._journal, targets.allowed, deliverer.clock, deliverer.wake
         )
         async with deliverer.running():
             yield
 
-    async def end_readers(self, app: web.Application) -> None:
-        """Nobody waits for events any more."""
+    async def end_waiting(self, app: web.Application) -> None:
+        """Nobody waits for events any more, nor are bodies waited for that do not come."""
+        self._bodies.stop()
         if self._readers is not None:
             await self._readers.close()
 
@@ -171,6 +173,25 @@ class Sidecar:
             running.cancel()
             await asyncio.wait([running])
 
+    def others(self) -> Iterator[tuple[str, str, str, Handler]]:
+        """The routes beside operations and subscriptions: verb, path, name, and what answers."""
+        yield "GET", "/v1/accounts/{account}/dials/{dial_id}", "get_dial", self.dial
+        yield "POST", "/hooks/{account}/{token}", "hook", self.hook
+        yield "GET", "/v1/accounts", "list_accounts", self.list_accounts
+        yield "GET", "/v1/events", "list_events", self.events
+        yield "GET", "/v1/conversations/{conversation_id}", "get_conversation", self.get_conversation
+        yield "GET", "/livez", "livez", self.livez
+        yield "GET", "/readyz", "readyz", self.readyz
+        yield "GET", "/metrics", "metrics", self.metrics
+        yield "GET", "/openapi.json", "openapi", self.openapi
+        yield "GET", "/docs", "docs", self.docs
+        yield "GET", "/docs/{name}", "docs", self.docs_file
+
+    def named(self, handler: Handler, name: str) -> Handler:
+        """*handler*, whose requests are counted under *name*."""
+        self._names[handler] = name
+        return handler
+
     # Around every request
 
     @web.middleware
@@ -179,20 +200,26 @@ class Sidecar:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         request[_ID] = request_id
+        code = OK
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 self._refuse_other_sites(request)
                 response = await handler(request)
             except GatewayError as error:
+                code = error.code
                 response = _problem(error, request_id)
             except web.HTTPException as error:
-                response = _problem(_of_http(error, request), request_id)
+                problem = _of_http(error, request)
+                code = problem.code
+                response = _problem(problem, request_id)
                 if isinstance(error, web.HTTPMethodNotAllowed):
                     response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
             except Exception as error:  # noqa: BLE001 # the boundary: a fault of ours is answered and logged, not shown
                 resource = request.match_info.route.resource
                 log.error("request.failed", path=resource.canonical if resource else None, **place_of(error))
+                code = GatewayError.code
                 response = _problem(GatewayError("The gateway failed; its log says where"), request_id)
+            self._metrics.requests[self._names.get(request.match_info.handler, "none"), code] += 1
             if not response.prepared:
                 if (asking := request.get(_ASKING)) is not None and asking.replayed:
                     response.headers["Idempotency-Replayed"] = "true"
@@ -211,6 +238,10 @@ class Sidecar:
         if not self._keyring and not _LOOPBACK_HOST.fullmatch(request.headers.get("Host", "")):
             raise Forbidden("Without keys the sidecar answers to localhost only", dial_state=state)
 
+    def _caller(self, request: web.Request) -> Caller:
+        """Who sends *request*. Raises: Unauthenticated, InvalidRequest."""
+        return self._keyring.caller(sent_once(request, "Authorization"))
+
     # Operations
 
     def handler(self, operation: Operation) -> Handler:
@@ -219,11 +250,11 @@ class Sidecar:
         async def handle(request: web.Request) -> web.StreamResponse:
             name = request.match_info["account"]
             try:
-                caller = self._keyring.caller(request.headers.get("Authorization"))
+                caller = self._caller(request)
                 caller.check(name, operation.scope)
                 account = self._gateway[name]
                 account.need(operation)
-                arguments, raw = await _arguments(request, operation)
+                arguments, raw = await _arguments(request, operation, self._bodies)
                 kind = _stream_kind(request) if operation.paged else None
                 if raw and kind == CSV:
                     raise InvalidRequest("There is no column for the vendor's answer", fields={"raw": "goes with JSON"})
@@ -235,8 +266,11 @@ class Sidecar:
                 raise
             if kind is not None:
                 return await _stream(request, account, operation, arguments, kind, raw)
-            with _asking(request, caller):
-                answer = await account.carry_out(operation, arguments)
+            with _asking(request, caller) as asking:
+                if operation.name == DIAL:
+                    answer = await self._dialled(name, account.carry_out(operation, arguments), asking)
+                else:
+                    answer = await account.carry_out(operation, arguments)
             if isinstance(answer, Audio):
                 return await _play(request, answer)
             if answer is None:
@@ -245,7 +279,20 @@ class Sidecar:
 
         if operation.rings:
             self._ringing.add(handle)
-        return handle
+        return self.named(handle, operation.name)
+
+    async def _dialled(self, name: str, dialling: Awaitable[Any], asking: Asking) -> Any:
+        """The answer of *dialling* on the account or route *name*, counted."""
+        account, outcome = name, DialState.UNKNOWN.value  # that of a caller who does not wait
+        try:
+            answer = await dialling
+            account, outcome = answer.account, DialState.PLACED.value
+        except GatewayError as error:
+            account, outcome = error.account or name, (error.dial_state or DialState.UNKNOWN).value
+            raise
+        finally:
+            self._metrics.dials[account, "replayed" if asking.replayed else outcome] += 1
+        return answer
 
     # Beside the operations
 
@@ -254,7 +301,7 @@ class Sidecar:
 
         Why not more, and the limits, are told once for each vendor: they are long, and accounts are many.
         """
-        caller = self._keyring.caller(request.headers.get("Authorization"))
+        caller = self._caller(request)
         _no_query(request)
         hearing = await self._background.hearing() if self._background else {}
         accounts = [each for each in self._gateway if caller.may_use(each.name)]
@@ -272,7 +319,7 @@ class Sidecar:
 
     async def get_conversation(self, request: web.Request) -> web.Response:
         """Everything about one conversation."""
-        caller = self._keyring.caller(request.headers.get("Authorization"))
+        caller = self._caller(request)
         fields = {name: "is not known here" for name in request.query if name not in {"account", "raw"}}
         raw = _flag(request.query, "raw", fields)
         if fields:
@@ -288,15 +335,29 @@ class Sidecar:
 
         found = await self._journal.store.read(functools.partial(read_timeline, wanted=wanted, account=account))
         if found is None or not caller.may_use(found.account):
-            raise NotFound(
-                "There is no such conversation; with ?account=… the id of a call, record or dial finds it too",
-                account=account,
-            )
+            raise self._no_conversation(account)
         return _json(_plain(found, raw=raw))
+
+    def _no_conversation(self, account: str | None) -> GatewayError:
+        """The error for a conversation that is not there; an *account* that is none explains it."""
+        names = [each.name for each in self._gateway]  # who names one may use it, or all of them
+        if account is None:
+            return NotFound("There is no such conversation; with ?account=… the id of a call or record finds it too")
+        if account not in names:
+            text = (
+                f"There is no account {account!r}{nearest(account, names)}; GET /v1/accounts shows those that there are"
+            )
+            return NotFound(text, account=account)
+        if routed := self._gateway[account].routed:
+            text = f"is a route, and conversations are of accounts: {', '.join(routed)}"
+            return InvalidRequest(f"{account!r} {text}", account=account, fields={"account": text})
+        return NotFound(
+            f"{account} has no conversation with that id, nor a call, record or dial of one", account=account
+        )
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Events out of the journal, as a page or a stream."""
-        caller = self._keyring.caller(request.headers.get("Authorization"))
+        caller = self._caller(request)
         caller.need("events")
         if self._readers is None:
             raise _no_journal()
@@ -307,7 +368,7 @@ class Sidecar:
         """What answers requests for *route*."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            caller = self._keyring.caller(request.headers.get("Authorization"))
+            caller = self._caller(request)
             caller.need("events")
             if self._subscribers is None:
                 raise _no_journal()
@@ -317,18 +378,20 @@ class Sidecar:
             else:
                 given["query"] = read_query(request.query, route.query)
             if route.body is not None:
-                given["body"] = read_body(await _body(request, needed=True), route.body)
-            elif (request.can_read_body or request.method == "POST") and await _body(request, needed=False):
+                given["body"] = read_body(await _body(request, self._bodies, needed=True), route.body)
+            elif (request.can_read_body or request.method == "POST") and await _body(
+                request, self._bodies, needed=False
+            ):
                 raise InvalidRequest("No body is taken here", fields={"body": "must be left out"})
             answer = await getattr(self._subscribers, route.name)(caller, **given)
             return web.Response(status=route.status) if answer is None else _json(to_json(answer), route.status)
 
-        return handle
+        return self.named(handle, route.name)
 
     async def dial(self, request: web.Request) -> web.Response:
         """What is known of a dial of the caller's."""
         name = request.match_info["account"]
-        caller = self._keyring.caller(request.headers.get("Authorization"))
+        caller = self._caller(request)
         caller.check(name, ClickToCall.scope)
         _no_query(request)
         with _asking(request, caller):
@@ -349,6 +412,22 @@ class Sidecar:
         if self._journal is not None and self._journal.store.trouble:
             await self._journal.store.probe()
         return _json({"status": "ok"})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """What this sidecar has counted, for Prometheus."""
+        self._caller(request).need("admin")
+        _no_query(request)
+        hearing, trouble = None, False
+        if self._background is not None and self._journal is not None:
+            try:
+                hearing = await self._background.hearing()
+            except JournalError:
+                trouble = True
+            trouble = trouble or self._journal.store.trouble is not None
+        readers = len(self._readers) if self._readers is not None else 0
+        moment = Moment(accounts=tuple(self._gateway), hearing=hearing, readers=readers, trouble=trouble)
+        body, media_type = self._metrics.shown(moment)
+        return web.Response(body=body, headers={"Content-Type": media_type})
 
     async def openapi(self, request: web.Request) -> web.Response:
         """The operations as OpenAPI 3.1."""
@@ -371,12 +450,12 @@ class Sidecar:
 
 
 @contextlib.contextmanager
-def _asking(request: web.Request, caller: Caller) -> Iterator[None]:
+def _asking(request: web.Request, caller: Caller) -> Iterator[Asking]:
     """What is asked in this context is asked for *caller*."""
     request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes)
     token = ASKING.set(asking)
     try:
-        yield
+        yield asking
     finally:
         ASKING.reset(token)
 
@@ -400,15 +479,16 @@ def _describe(account: AccountFacade) -> dict[str, Any]:
 # Arguments
 
 
-async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[str, Any], bool]:
+async def _arguments(request: web.Request, operation: Operation, bodies: Bodies) -> tuple[dict[str, Any], bool]:
     """The arguments that *request* gives, and whether the vendor's own answer is wanted. Raises: InvalidRequest, …"""
     fields: dict[str, str] = {}
     arguments: dict[str, Any] = {
         parameter.name: request.match_info[parameter.name] for parameter in operation.parameters_in(Location.PATH)
     }
     for parameter in operation.parameters_in(Location.HEADER):
-        if parameter.sent_as in request.headers and _is_meant(parameter.sent_as, request):
-            arguments[parameter.name] = request.headers[parameter.sent_as]
+        given = sent_once(request, parameter.sent_as)
+        if given is not None and _is_meant(parameter.sent_as, given):
+            arguments[parameter.name] = given
     in_query = {parameter.name: parameter for parameter in operation.parameters_in(Location.QUERY)}
     raw = _flag(request.query, "raw", fields)
     for name in dict.fromkeys(request.query):
@@ -426,7 +506,7 @@ async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[s
             fields.update({f"{name}{path}": text for path, text in error.fields.items()})
     if operation.verb in {"POST", "PUT", "PATCH"}:
         in_body = {parameter.name for parameter in operation.parameters_in(Location.BODY)}
-        for name, value in (await _body(request, needed=bool(in_body))).items():
+        for name, value in (await _body(request, bodies, needed=bool(in_body))).items():
             if name in in_body:
                 arguments[name] = value  # checked where the operation is carried out
             elif len(fields) < MAX_PROBLEMS:
@@ -438,9 +518,9 @@ async def _arguments(request: web.Request, operation: Operation) -> tuple[dict[s
     return arguments, raw
 
 
-def _is_meant(header: str, request: web.Request) -> bool:
+def _is_meant(header: str, value: str) -> bool:
     # RFC 9110, 14.2: a range that a server does not understand is as good as none.
-    return header != "Range" or is_range(request.headers[header])
+    return header != "Range" or is_range(value)
 
 
 def _unknown_field(name: str, operation: Operation, known: Any) -> str:
@@ -465,18 +545,14 @@ def _no_query(request: web.Request) -> None:
         raise InvalidRequest("No query is taken here", fields=dict.fromkeys(request.query, "is not known here"))
 
 
-async def _body(request: web.Request, *, needed: bool) -> dict[str, Any]:
+async def _body(request: web.Request, bodies: Bodies, *, needed: bool) -> dict[str, Any]:
     if request.content_type != "application/json":  # also without a body: a page can send a form, but not this
         raise UnsupportedMediaType(f"Send application/json, not {request.content_type}")
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with bodies.within(BODY_SECONDS):
             data = await request.read()
-    except TimeoutError:
-        raise InvalidRequest("The body did not come in time", fields={"body": "did not come in time"}) from None
     except web.HTTPRequestEntityTooLarge:
         raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes") from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise InvalidRequest("The body cannot be read", fields={"body": "is not as its headers say"}) from None
     if not data.strip() and not needed:
         return {}
     try:

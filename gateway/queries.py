@@ -1,12 +1,15 @@
-"""The query and the body of a request as the attributes of a class, for what is not an operation."""
+"""The query and the body of a request as the attributes of a class, for what is not an operation; and its headers."""
 
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from gateway_contracts import MAX_PROBLEMS, InvalidRequest, InvalidValue, from_json, from_text, nearest
 from multidict import MultiMapping
+
+if TYPE_CHECKING:
+    from aiohttp.web import BaseRequest
 
 T = TypeVar("T")
 
@@ -36,6 +39,17 @@ def make(kind: type[T], values: Mapping[str, Any]) -> T:
     }
     refuse({**missing, **dict(_problems(kind, values))}.items())
     return kind(**values)
+
+
+def sent_once(request: "BaseRequest", name: str) -> str | None:
+    """The header *name* of *request*, if it has one.
+
+    Raises: InvalidRequest when it has several: whoever looks at another of them would act for somebody else.
+    """
+    values = request.headers.getall(name, [])
+    if len(values) > 1:
+        raise InvalidRequest(f"The header {name} is sent {len(values)} times", fields={name: "must be sent once"})
+    return values[0] if values else None
 
 
 def refuse(problems: Iterable[tuple[str, str]]) -> None:

@@ -19,7 +19,7 @@ from .following import MAX_SEQ, EventPage, EventQuery, as_wanted, check_filter, 
 from .guard import log
 from .journal import JournalError, Log, Wanted
 from .keys import Caller
-from .queries import read_query
+from .queries import read_query, sent_once
 
 SSE = "text/event-stream"
 HEARTBEAT_SECONDS = 15
@@ -83,18 +83,27 @@ class Readers:
     async def _page(self, wanted: Wanted, query: EventQuery) -> EventPage:
         news: asyncio.Queue[Sequence[CallEvent]] = asyncio.Queue()
         with self._log.listening(news.put_nowait) if query.wait else contextlib.nullcontext():
-            seq, oldest = await place(self._log, query.after)
+            seq, lost = await place(self._log, query.after)
             found, reached = await self._log.after(seq, wanted, limit=query.limit, raw=query.raw)
-            if query.wait and not found and oldest is None and reached >= self._log.head:
-                found, reached = await self._next(news, wanted, query, reached)
-        return EventPage(items=tuple(found), next=reached, resync=oldest is not None, oldest=oldest)
+            deadline = time.monotonic() + query.wait
+            # What came while the log was read is read too: it may have come before the listener was there.
+            while not found and lost is None and reached < self._log.head and time.monotonic() < deadline:
+                found, reached = await self._log.after(reached, wanted, limit=query.limit, raw=query.raw)
+            if query.wait and not found and lost is None:
+                found, reached = await self._next(news, wanted, query, reached, deadline)
+        page = EventPage(items=tuple(found), next=reached)
+        return attrs.evolve(page, resync=True, reason=lost.reason, oldest=lost.oldest) if lost else page
 
     async def _next(
-        self, news: asyncio.Queue[Sequence[CallEvent]], wanted: Wanted, query: EventQuery, seq: int
+        self,
+        news: asyncio.Queue[Sequence[CallEvent]],
+        wanted: Wanted,
+        query: EventQuery,
+        seq: int,
+        deadline: float,
     ) -> tuple[list[CallEvent], int]:
         """The first wanted events after *seq*, or none when the wait is over."""
         closing = asyncio.create_task(self._closing.wait())
-        deadline = time.monotonic() + query.wait
         try:
             while (left := deadline - time.monotonic()) > 0 and not self._closing.is_set():
                 coming = asyncio.create_task(news.get())
@@ -150,9 +159,9 @@ class Readers:
     async def _follow(self, stream: "_Stream") -> None:
         """Bring *stream* up to date, then wait while it is told what is new."""
         after = stream.seq
-        stream.seq, oldest = await place(self._log, after)
-        if oldest is not None:
-            data = dumps({"after": after, "oldest": oldest})
+        stream.seq, lost = await place(self._log, after)
+        if lost is not None:
+            data = dumps({"after": after, "reason": lost.reason, "oldest": lost.oldest})
             stream.write(b"id: %d\nevent: resync\ndata: %b\n\n" % (stream.seq, data))
         while not stream.gone and not self._closing.is_set():
             async with asyncio.timeout(STUCK_SECONDS):
@@ -259,11 +268,10 @@ def _chunk(content: bytes) -> bytes:
 
 
 def _last_event_id(request: web.Request, after: int | None) -> int | None:
-    text = request.headers.get("Last-Event-ID", "").strip()
+    text = (sent_once(request, "Last-Event-ID") or "").strip()
     if not text:
         return after
     if not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_SEQ):
-        raise InvalidRequest(
-            "Last-Event-ID is not the number of an event", fields={"Last-Event-ID": "must be a number from `id:`"}
-        )
+        problem = "must be a number from `id:`, of at most 18 digits"
+        raise InvalidRequest("Last-Event-ID is not the number of an event", fields={"Last-Event-ID": problem})
     return int(text)

@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 import attrs
-from gateway_contracts import OPERATIONS, Call, CallControl, GatewayError, History
+from gateway_contracts import OPERATIONS, Call, CallControl, Events, GatewayError, History
 
 from .facade import AccountFacade
 from .guard import log, place_of
@@ -33,6 +33,7 @@ from .journal import Journal
 from .journal.accounting import Open, Taken, give_up, open_conversations, over_at, take_live, take_records
 from .journal.log import Key
 from .journal.positions import read_positions, write_position
+from .texts import cleaned
 
 FIRST_LOOK = timedelta(days=1)
 """How far back the first pass of an account looks: nobody asks for years of a customer's history."""
@@ -83,13 +84,14 @@ def _now() -> datetime:
 class Reconciler:
     """Reconciles one account, every *seconds*, and when it is woken. Only one may work on an account at a time.
 
-    *heard_at* says when the vendor last told an event.
+    *heard_at* says when the vendor last told an event, *hears* whether it can tell any.
     """
 
     account: AccountFacade
     journal: Journal
     seconds: float
     heard_at: Callable[[], datetime | None] = lambda: None
+    hears: Callable[[], bool] = lambda: True
     now: Callable[[], datetime] = _now
     _woken: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
@@ -178,7 +180,7 @@ class Reconciler:
             return None
         calls: list[Call] = []
         async for page in self.account.pages(OPERATIONS["list_calls"], {}):
-            calls += page.items
+            calls += map(cleaned, page.items)
         return calls
 
     async def _open(self, live: Collection[Key]) -> list[Open]:
@@ -190,7 +192,9 @@ class Reconciler:
         async with contextlib.aclosing(self.account.pages(OPERATIONS["list_records"], arguments)) as pages:
             async for page in pages:
                 settled = [
-                    record for record in page.items if begun <= (over_at(record) or begun) <= started - FILED_WITHIN
+                    cleaned(record)
+                    for record in page.items
+                    if begun <= (over_at(record) or begun) <= started - FILED_WITHIN
                 ]
                 if settled:
                     work = partial(take_records, records=settled, live=live, now=started)
@@ -232,6 +236,8 @@ class Reconciler:
 
     def _silence(self, live: list[Call] | None, now: datetime, since: datetime | None) -> datetime | None:
         """Since when calls have been live of which the vendor told nothing; warns when that begins."""
+        if Events not in self.account.interfaces or not self.hears():
+            return None
         heard = self.heard_at()
         unheard = [
             call.started_at

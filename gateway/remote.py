@@ -40,7 +40,7 @@ from yarl import URL
 
 from .dialling import Dial
 from .facade import AccountFacade
-from .following import EventPage, EventQuery, events_lost
+from .following import EventPage, EventQuery, Lost, ResyncReason, events_lost
 from .guard import check_arguments, log
 from .support import at_length
 
@@ -140,7 +140,7 @@ async def follow_remote(url: str, key: str | None, raw: bool, query: EventQuery)
                 continue
             failures = 0
             if page.resync and page.oldest is not None:
-                raise events_lost(page.oldest)
+                raise events_lost(Lost(page.reason or ResyncReason.REMOVED, page.oldest))
             for event in page.items:
                 yield event
             after = page.next

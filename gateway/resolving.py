@@ -21,6 +21,7 @@ from gateway_contracts import (
 
 from .dialling import Opening, lost_error, problem_text
 from .guard import log, place_of
+from .texts import cleaned
 
 if TYPE_CHECKING:
     from .facade import AccountFacade
@@ -202,6 +203,7 @@ class Resolver:
 def _as_seen(call: Call | CallRecord) -> "Seen":
     from .journal.dials import Seen
 
+    call = cleaned(call)
     return Seen(
         evidence="live_call" if isinstance(call, Call) else "record",
         call_id=call.call_id,

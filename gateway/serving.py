@@ -16,6 +16,8 @@ from .guard import log
 from .process import told_to_stop
 from .proxy import make_app
 
+LINGER_SECONDS = 1.0
+"""How long what is left of a request is read, unused, after its answer, so that whoever still sends it gets that."""
 _UNHEARD = logging.getLogger("gateway.http")
 _UNHEARD.setLevel(logging.CRITICAL + 1)
 
@@ -27,7 +29,7 @@ async def serving(gateway: Gateway) -> AsyncIterator[str]:
     Raises: ConfigError when it cannot listen there.
     """
     # The access log would cost most of the throughput; aiohttp's own log repeats what it could not read of a request.
-    runner = web.AppRunner(make_app(gateway), access_log=None, logger=_UNHEARD)
+    runner = web.AppRunner(make_app(gateway), access_log=None, logger=_UNHEARD, lingering_time=LINGER_SECONDS)
     await runner.setup()
     try:
         assert gateway.config is not None  # noqa: S101 # make_app refuses a gateway without

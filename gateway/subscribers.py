@@ -28,6 +28,7 @@ from .subscriptions import (
     SubscriptionState,
 )
 from .targets import problem_of
+from .texts import plain
 
 MAX_SUBSCRIPTIONS = 100
 """Of one key."""
@@ -173,7 +174,7 @@ class Subscribers:
         return await self.journal.store.write(partial(deliveries.replay, planned=planned, now=self.clock.now()))
 
     async def _find(self, caller: Caller, subscription_id: str) -> Kept:
-        kept = await self.journal.store.read(partial(subscriptions.find, subscription_id=subscription_id))
+        kept = await self.journal.store.read(partial(subscriptions.find, subscription_id=plain(subscription_id)))
         if kept is None or (kept.subscription.key != caller.name and "admin" not in caller.scopes):
             raise _missing()
         return kept

@@ -22,7 +22,10 @@ TIMEOUT_SECONDS = 15
 MAX_ANSWER_BYTES = 16 * 1024
 MAX_URL_CHARACTERS = 2_000
 _HOST = re.compile(r"[a-z0-9_.:%-]+")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # no name ends in such a label
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # the network's own, wherever that leads
+_OPERATOR = "the operator may name such hosts in proxy.webhook_hosts"
 
 
 @attrs.frozen(kw_only=True)
@@ -54,16 +57,25 @@ def problem_of(url: str, allowed: Collection[str]) -> str | None:
         return None
     if not url.lower().startswith("https://"):
         return "must start with https://; the operator may name hosts for which http will do in proxy.webhook_hosts"
-    with contextlib.suppress(ValueError):
-        if not is_public(ip_address(host)):
-            return "is not a public address; the operator may name such hosts in proxy.webhook_hosts"
-    return None
+    if host == "localhost" or host.endswith(".localhost"):
+        return f"leads to the gateway's own machine; {_OPERATOR}"
+    try:
+        address = ip_address(host)
+    except ValueError:
+        # What systems take for an IPv4 address, or refuse, each in its own way: 127.1, 2130706433, 0177.0.0.1, 0x7f.1.
+        number = _NUMBER.fullmatch(host.rpartition(".")[2])
+        return "must have a name for its host, or a whole address such as 203.0.113.7" if number else None
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return "must not name a zone (what follows %): such an address is one of the gateway's own machine or network"
+    return None if is_public(address) else f"is not a public address; {_OPERATOR}"
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether *address* is one of the Internet's: not private, local, shared, reserved or multicast, in any dress."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if address in _NAT64_LOCAL:
+            return False
         if address in _NAT64:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:

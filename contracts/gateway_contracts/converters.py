@@ -350,7 +350,7 @@ def _text_converter() -> Converter:
 
     def whole(value: Any, _: Any) -> int:
         if not re.fullmatch(r"-?[0-9]{1,18}", one(value)):
-            raise ValueError("must be a whole number")
+            raise ValueError("must be a whole number of at most 18 digits")
         return int(value)
 
     def number(value: Any, _: Any) -> float:

@@ -9,7 +9,7 @@ GatewayError                    500  the gateway itself failed
 ├── Conflict                    409  something is in the way
 │   ├── AgentNotRegistered      409  the extension's phone is not connected to the PBX
 │   └── AgentBusy               409  the extension is in a call
-├── EventsLost                  410  events were removed before they were read
+├── EventsLost                  410  a follower cannot go on from where it was
 ├── PayloadTooLarge             413
 ├── UnsupportedMediaType        415
 ├── RangeNotSatisfiable         416  the recording is shorter than that
@@ -20,6 +20,7 @@ GatewayError                    500  the gateway itself failed
 ├── VendorAuthFailed            502  the account's credentials do not work
 ├── VendorProtocolError         502  the vendor's answer is not what its documents say
 ├── VendorUnavailable           503  the vendor cannot be reached or is closed
+├── JournalError                503  the gateway's journal cannot be used now
 ├── VendorTimeout               504  the vendor did not answer in time; nothing was changed
 └── OutcomeUnknown              504  a request that rings a phone was sent and its outcome is not known
 
@@ -49,7 +50,8 @@ class DialState(StrEnum):
 
 
 class GatewayError(Exception):
-    """An operation did not succeed. Catch this, look at `code` (it never changes) and `retryable`.
+    """An operation did not succeed. Catch this, look at `code` (it never changes) and `retryable`: whether asking the
+    same again may help, which each class says, and an error that knows better for itself.
 
     `message` says what was asked, what happened and what to do. `fields` maps the path of each bad value to what is
     wrong with it. `vendor_code` is the vendor's own word. `dial_state` is set for whatever rings a phone, and `dial_id`
@@ -59,7 +61,7 @@ class GatewayError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "The gateway failed"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     default_origin: ClassVar[Origin] = Origin.GATEWAY
 
     def __init__(
@@ -75,6 +77,7 @@ class GatewayError(Exception):
         retry_after: float | None = None,
         fields: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        retryable: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -87,6 +90,8 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.fields = dict(fields or {})
         self.request_id = request_id
+        if retryable is not None:
+            self.retryable = retryable
 
     def __str__(self) -> str:
         place = ".".join(part for part in (self.account, self.operation) if part)
@@ -170,9 +175,11 @@ class AgentBusy(Conflict):
 
 
 class EventsLost(GatewayError):
-    """Events that a follower wanted were removed before it read them; `after` is the number to follow on from."""
+    """Events that a follower wanted were removed before it read them, or the journal is an older one than it has read;
+    `after` is the number to follow on from.
+    """
 
-    code, status, title = "events_lost", 410, "Events were removed before they were read"
+    code, status, title = "events_lost", 410, "The events do not go on from there"
     after: int | None = None
 
 
@@ -248,6 +255,13 @@ class VendorUnavailable(GatewayError):
     default_origin = Origin.NETWORK
 
 
+class JournalError(GatewayError):
+    """The journal's database cannot be used now; nothing is acknowledged that it does not hold. Safe to try again."""
+
+    code, status, title = "journal_unavailable", 503, "The journal is unavailable"
+    retryable = True
+
+
 class VendorTimeout(GatewayError):
     """The vendor did not answer in time to something that changes nothing, or nothing was sent."""
 
@@ -279,7 +293,7 @@ def error_of(problem: Mapping[str, Any]) -> GatewayError | None:
     kind = ERRORS.get(str(problem.get("code")))
     if kind is None:
         return None
-    fields, retry_after = problem.get("fields"), problem.get("retry_after")
+    fields, retry_after, retryable = (problem.get(name) for name in ("fields", "retry_after", "retryable"))
     return kind(
         str(problem.get("detail", kind.title)),
         account=problem.get("account"),
@@ -291,6 +305,7 @@ def error_of(problem: Mapping[str, Any]) -> GatewayError | None:
         retry_after=retry_after if isinstance(retry_after, int | float) else None,
         fields=fields if isinstance(fields, dict) else None,
         request_id=problem.get("request_id"),
+        retryable=retryable if isinstance(retryable, bool) else None,
     )
 
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
+from gateway_contracts import JournalError
 from sqlalchemy import Connection, insert, select
 
 from .log import Log, Wanted
 from .retention import prune
 from .schema import hook_tokens, quarantine, to_micros
 from .store import Store, open_store
-from .troubles import JournalError
 
 __all__ = ["Journal", "JournalError", "Log", "Store", "Wanted", "open_journal", "open_store", "prune"]
 

@@ -144,7 +144,7 @@ def _keys(record: CallRecord) -> list[tuple[Key, str]]:
         ("sip_call_id", record.sip_call_id),
         ("recording", record.record_id if record.has_recording else None),
     ]
-    return [((record.account, kind, value.replace("\0", "")), kind) for kind, value in values if value]
+    return [((record.account, kind, value), kind) for kind, value in values if value]
 
 
 def _by_id(known: Known, record: CallRecord) -> tuple[str, str] | None:

@@ -232,7 +232,7 @@ def _add(connection: Connection, subscription_id: str, added: Sequence[tuple[Cal
                 "subscription_id": subscription_id,
                 "seq": event.seq,
                 "replay": number,
-                "event_id": event.event_id.replace("\0", ""),
+                "event_id": event.event_id,
                 "conversation_id": event.conversation_id,
                 "webhook_id": message_id(event.account, event.event_id),
                 "state": DeliveryState.PENDING,

@@ -17,6 +17,7 @@ from .conversations import NEAR, Conversation, number_key, same_number
 from .leases import time_of
 from .log import conversation_of, conversation_row
 from .schema import conversations, dials, events, from_micros, inserting, leases, links, to_micros
+from .troubles import UnreadableRow
 
 IN_PROGRESS, PLACED, NOT_PLACED, UNKNOWN = "in_progress", "placed", "not_placed", "unknown"
 LIFE_SECONDS = 10.0
@@ -190,7 +191,7 @@ def end(connection: Connection, dial_id: str, sent_at: datetime, ending: Ending,
     values = {
         "state": ending.state,
         "evidence": None if ending.state == UNKNOWN else ending.evidence,
-        "call_id": _clean(ending.call_id),
+        "call_id": ending.call_id,
         "finished_at": finished,
     }
     # What is unknown keeps the error that said so, also when it is found out: it is what its caller was told.
@@ -396,7 +397,7 @@ def _distance(dial: Kept, call: Seen, owners: set[str], latest: timedelta) -> fl
 
 
 def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> None:
-    call_id, record_id = _clean(ending.call_id), _clean(ending.record_id)
+    call_id, record_id = ending.call_id, ending.record_id
     found, evidence = _conversation_with(connection, dial.account, call_id, record_id), ending.evidence
     if found is None and dial.conversation_id is None and not call_id:
         found, evidence = _heard_first(connection, dial, now), "extension_number_time"
@@ -458,7 +459,7 @@ def _conversation_with(connection: Connection, account: str, call_id: str | None
     """The conversation that one of the ids is linked to."""
     given = [
         and_(links.c.kind == kind, links.c.value == value)
-        for kind, value in (("call_id", _clean(call_id)), ("record_id", _clean(record_id)))
+        for kind, value in (("call_id", call_id), ("record_id", record_id))
         if value
     ]
     if not given:
@@ -511,12 +512,11 @@ _COLUMNS = tuple(field.name for field in attrs.fields(Kept))
 
 def _kept(row: Row[Any]) -> Kept:
     values = {name: getattr(row, name) for name in _COLUMNS}
-    for name in ("answer", "error"):
-        values[name] = json.loads(values[name]) if values[name] else None
-    for name in ("sent_at", "finished_at"):
-        values[name] = None if values[name] is None else from_micros(values[name])
+    try:
+        for name in ("answer", "error"):
+            values[name] = json.loads(values[name]) if values[name] else None
+        for name in ("sent_at", "finished_at"):
+            values[name] = None if values[name] is None else from_micros(values[name])
+    except (ValueError, OverflowError, TypeError):
+        raise UnreadableRow from None
     return Kept(**values)
-
-
-def _clean(text: str | None) -> str | None:
-    return None if text is None else text.replace("\0", "")  # which PostgreSQL takes in no text

@@ -6,11 +6,11 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 
+from gateway_contracts import JournalError
 from sqlalchemy import Connection, delete, func, or_, select
 
 from .schema import inserting, leases
 from .store import Store
-from .troubles import JournalError
 
 LIFE_SECONDS = 10.0
 """How long a lease holds that nobody renews: the time until the work of a dead process goes on elsewhere."""

@@ -16,6 +16,7 @@ from gateway_contracts import (
     Direction,
     EventSource,
     EventType,
+    JournalError,
     Outcome,
     dumps,
     from_json,
@@ -24,10 +25,11 @@ from gateway_contracts import (
 )
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, null, or_, select, tuple_, update
 
+from ..texts import cleaned
 from .conversations import NEAR, Conversation, number_key, outside_of, same_number
 from .schema import conversations, counters, dials, events, from_micros, links, to_micros
 from .store import Store
-from .troubles import JournalError
+from .troubles import UnreadableRow
 
 MAX_BATCH = 500
 POLL_SECONDS = 1.0
@@ -92,15 +94,14 @@ class Log:
         self._head = await self._store.read(_head)
 
     async def append(self, new: Sequence[CallEvent]) -> list[CallEvent]:
-        """Write *new* durably. Gives those that were not known before, as the log keeps them.
-
-        The listeners are told next, so that whoever waits for this need not wait for them.
+        """Write *new* durably. Gives those that were not known before, as the log keeps them: with their conversations,
+        and `cleaned`. The listeners are told next, so that whoever waits for this need not wait for them.
 
         Raises: JournalError, and then nothing of it is written.
         """
         stored: list[CallEvent] = []
         for start in range(0, len(new), MAX_BATCH):
-            stored += await self._store.append(_append, list(new[start : start + MAX_BATCH]))
+            stored += await self._store.append(_append, [cleaned(event) for event in new[start : start + MAX_BATCH]])
         if stored:
             if not self._untold:
                 asyncio.get_running_loop().call_soon(self._tell_untold)
@@ -535,7 +536,7 @@ def _keys(event: CallEvent) -> list[Key]:
     found = [("call_id", event.call_id), ("sip_call_id", event.sip_call_id)]
     if event.type is EventType.RECORD_CREATED:
         found.append(("record_id", event.call_id))
-    return [(event.account, kind, _clean(value)) for kind, value in found if value]
+    return [(event.account, kind, value) for kind, value in found if value]
 
 
 def _digest(event: CallEvent) -> bytes:
@@ -547,24 +548,19 @@ def _row(event: CallEvent, digest: bytes) -> dict[str, Any]:
         "seq": event.seq,
         "digest": digest,
         "account": event.account,
-        "event_id": _clean(event.event_id),
+        "event_id": event.event_id,
         "type": event.type,
-        "call_id": _clean(event.call_id),
-        "sip_call_id": _clean(event.sip_call_id),
+        "call_id": event.call_id,
+        "sip_call_id": event.sip_call_id,
         "conversation_id": event.conversation_id,
-        "extension": _clean(event.extension),
-        "from_number": _clean(event.from_number),
-        "to_number": _clean(event.to_number),
+        "extension": event.extension,
+        "from_number": event.from_number,
+        "to_number": event.to_number,
         "received_at": to_micros(event.received_at),
         "late": event.late,
         "body": dumps(to_json(event)).decode(),
         "raw": _raw_text(event.raw),
     }
-
-
-def _clean(text: str | None) -> Any:
-    """*text* without what PostgreSQL takes in no text; the event's JSON has it all the same."""
-    return None if text is None else text.replace("\0", "")
 
 
 def _raw_text(raw: Any) -> str | None:
@@ -576,8 +572,11 @@ def _raw_text(raw: Any) -> str | None:
 
 def event_of(row: RowMapping) -> CallEvent:
     """The event in *row* of the log."""
-    event = from_json(loads(row["body"]), CallEvent)
-    return attrs.evolve(event, raw=loads(row["raw"])) if row["raw"] else event
+    try:
+        event = from_json(loads(row["body"]), CallEvent)
+        return attrs.evolve(event, raw=loads(row["raw"])) if row["raw"] else event
+    except ValueError:
+        raise UnreadableRow from None
 
 
 def _after(connection: Connection, seq: int, wanted: Wanted, raw: bool = True) -> tuple[list[CallEvent], int]:
@@ -619,18 +618,19 @@ _WORDS = {"state": CallState, "direction": Direction, "outcome": Outcome}
 def conversation_of(row: RowMapping) -> Conversation:
     """The conversation in *row*."""
     values = dict(row)
-    for name in _MOMENTS:
-        values[name] = None if values[name] is None else from_micros(values[name])
-    for name, kind in _WORDS.items():
-        values[name] = kind(values[name]) if values[name] is not None else None
+    try:
+        for name in _MOMENTS:
+            values[name] = None if values[name] is None else from_micros(values[name])
+        for name, kind in _WORDS.items():
+            values[name] = kind(values[name]) if values[name] is not None else None
+    except (ValueError, OverflowError, TypeError):
+        raise UnreadableRow from None
     return Conversation(**values)
 
 
 def conversation_row(conversation: Conversation) -> dict[str, Any]:
     """*conversation* as the database keeps it."""
-    values = {
-        name: _clean(value) if isinstance(value, str) else value for name, value in attrs.asdict(conversation).items()
-    }
+    values = attrs.asdict(conversation)
     for name in _MOMENTS:
         values[name] = None if values[name] is None else to_micros(values[name])
     return values

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from gateway_contracts import ConfigError
+from gateway_contracts import ConfigError, JournalError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -19,7 +19,7 @@ from ..guard import log
 from . import schema
 from .engines import READERS, is_whole, make_engines
 from .migrations import migrate
-from .troubles import JournalError, failure_of, trouble_of
+from .troubles import Trouble, UnreadableRow, failure_of, trouble_of
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -61,11 +61,15 @@ class Store:
     """One database, written by one thread. `open_store` makes it; it belongs to one event loop.
 
     `trouble` says what is wrong with the database and what to do. A failed write sets it, the
-    next that succeeds clears it.
+    next that succeeds clears it. Damage, whoever finds it, stays until the store is opened anew: that other pages can
+    be written does not mend it.
     """
 
     def __init__(self, writer: Engine, reader: Engine) -> None:
         self.trouble: str | None = None
+        self._name = _name_of(writer)
+        self._damaged = False
+        self._noting = threading.Lock()
         self._writer = writer
         self._reader = reader
         self._loop = asyncio.get_running_loop()
@@ -111,15 +115,22 @@ class Store:
         return await self._loop.run_in_executor(self._readers, self._read, work)
 
     async def probe(self) -> None:
-        """Write something tiny. Raises: JournalError when that cannot be done, as `trouble` then says."""
+        """Write something tiny. Raises: JournalError when that cannot be done, as `trouble` then says, or the database
+        is damaged.
+        """
         await self.append(_touch, None)
+        if self._damaged and self.trouble:
+            raise JournalError(self.trouble)
 
     def _read(self, work: Work[T]) -> T:
         try:
             with self._reader.begin() as connection:
                 return work(connection)
-        except (SQLAlchemyError, StopIteration) as error:
-            raise failure_of(error) from None
+        except (SQLAlchemyError, StopIteration, UnreadableRow) as error:
+            trouble = trouble_of(error, self._name)
+            if trouble and trouble.lasting:
+                self._in_trouble(trouble)
+            raise failure_of(error, self._name) from None
 
     def _write_all(self) -> None:
         while first := self._waiting.get():
@@ -137,11 +148,11 @@ class Store:
         try:
             results = self._commit(batch)
         except Exception as error:  # noqa: BLE001 # whatever it is, it is the answer of those who wait
-            trouble = trouble_of(error) if isinstance(error, DBAPIError) else None
+            trouble = trouble_of(error, self._name)
             if trouble:
                 self._in_trouble(trouble)
             if trouble or len(batch) == 1:  # a trouble is everybody's; after a lost commit nothing may be run again
-                return [(each.done, None, failure_of(error)) for each in batch]
+                return [(each.done, None, failure_of(error, self._name)) for each in batch]
             return self._one_by_one(batch)
         self._in_trouble(None)
         return [(each.done, result, None) for each, result in zip(batch, results, strict=True)]
@@ -179,10 +190,14 @@ class Store:
             else:
                 done.set_exception(error)
 
-    def _in_trouble(self, trouble: str | None) -> None:
-        before, self.trouble = self.trouble, trouble
-        if trouble and trouble != before:
-            log.error("journal.failed", reason=trouble)
+    def _in_trouble(self, trouble: Trouble | None) -> None:
+        with self._noting:  # readers find damage too
+            if self._damaged:
+                return
+            before, self.trouble = self.trouble, trouble.text if trouble else None
+            self._damaged = trouble is not None and trouble.lasting
+        if trouble and trouble.text != before:
+            log.error("journal.failed", reason=trouble.text)
         elif before and not trouble:
             log.warning("journal.recovered")
 
@@ -206,9 +221,16 @@ def _opened(url: str, beside: Path) -> tuple[Engine, Engine]:
     except BaseException as error:
         writer.dispose()
         if isinstance(error, DBAPIError):
-            raise ConfigError("journal.url", trouble_of(error) or str(failure_of(error))) from None
+            name = _name_of(writer)
+            trouble = trouble_of(error, name)
+            raise ConfigError("journal.url", trouble.text if trouble else str(failure_of(error, name))) from None
         raise
     return writer, reader
+
+
+def _name_of(engine: Engine) -> str:
+    """What the database is called: not where it is, as callers are told this."""
+    return Path(engine.url.database or "").name
 
 
 def _closed() -> JournalError:

@@ -5,6 +5,7 @@ from typing import Any
 from gateway_contracts import EventSource, loads
 from sqlalchemy import Connection, and_, select
 
+from ..texts import plain
 from ..timeline import Link, Timeline, TimelineDelivery, TimelineDial
 from .log import conversation_of, event_of
 from .schema import conversations, deliveries, dials, events, from_micros, links
@@ -15,16 +16,20 @@ _KINDS = ("call_id", "record_id", "sip_call_id", "dial_id", "recording")
 
 def read_timeline(connection: Connection, wanted: str, account: str | None) -> Timeline | None:
     """The conversation *wanted*, or that to which the id *wanted* of a part of it leads, on *account*; the first
-    `MAX_EVENTS` of its events. None when there is none.
+    `MAX_EVENTS` of its events. None when there is none. The id of a dial is the gateway's own, and needs no account.
     """
+    wanted = plain(wanted)
     query = select(conversations.c.conversation_id).where(conversations.c.conversation_id == wanted)
     if account is not None:
-        query = query.where(conversations.c.account == account)
+        query = query.where(conversations.c.account == plain(account))
     row = connection.execute(query).mappings().first()
-    if row is None and account is not None:
-        query = select(links.c.conversation_id, links.c.kind).where(
-            links.c.account == account, links.c.kind.in_(_KINDS), links.c.value == wanted
-        )
+    if row is None:
+        query = select(links.c.conversation_id, links.c.kind).where(links.c.value == wanted)
+        if account is None:
+            query = query.where(links.c.account.in_(select(dials.c.account).where(dials.c.dial_id == wanted)))
+            query = query.where(links.c.kind == "dial_id")
+        else:
+            query = query.where(links.c.account == plain(account), links.c.kind.in_(_KINDS))
         found = sorted(connection.execute(query).mappings(), key=lambda each: _KINDS.index(each["kind"]))
         row = found[0] if found else None
     return None if row is None else _timeline(connection, row["conversation_id"])

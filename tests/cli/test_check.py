@@ -178,6 +178,29 @@ def test_an_account_that_is_not_reconciled_is_noted(gateway, account_toml, write
     assert "note: accounts.hanoi.reconcile_seconds is 0: events that the vendor loses are not found" in done.stdout
 
 
+def test_a_key_of_a_route_that_sees_no_events_is_noted(gateway, account_toml, write):
+    """It may dial through the route; events are of accounts. One that names those, or does not read events, is not."""
+    keys = [
+        ("blind", ["calls", "events"], ["sales"]),
+        ("caller", ["calls"], ["sales"]),
+        ("reader", ["events"], ["sales", "hanoi"]),
+        ("all", ["events"], ["*"]),
+    ]
+    tables = "".join(
+        f'[[proxy.keys]]\nname = "{name}"\nsha256 = "{"0" * 64}"\nscopes = {scopes}\naccounts = {accounts}\n'
+        for name, scopes, accounts in keys
+    )
+    config = write(f'{account_toml}[routes.sales]\naccounts = ["hanoi"]\n{tables}')
+
+    done = gateway("check", config=config)
+
+    notes = [line for line in done.stdout.splitlines() if line.startswith("note: ")]
+    assert (0, 1) == (done.exit_code, len(notes))
+    assert notes[0].startswith(
+        "note: the key blind sees no events, conversations or webhooks of hanoi: the route sales"
+    )
+
+
 def test_nothing_is_noted_that_is_not_there(gateway, config):
     """A file without such settings gets no notes."""
     assert "note:" not in gateway("check", config=config).stdout

@@ -53,6 +53,7 @@ def test_a_conversation_is_told_to_a_person(gateway, own, conversation):
     again = gateway("explain", call_id, "--account", "hanoi", config=own)
 
     assert (0, told.stdout) == (told.exit_code, again.stdout)
+    assert [] == [line for line in told.stdout.splitlines() if line != line.rstrip()]
     for text in (conversation_id, f"101 to {NUMBER}", "call.ringing", "busy, found by the reconciler"):
         assert text in told.stdout
     assert told.stdout.index("call.ringing") < told.stdout.index("call.ended")

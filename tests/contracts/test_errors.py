@@ -7,7 +7,8 @@ import gateway_contracts
 import pytest
 from gateway_contracts import ERRORS, ConfigError, DialState, GatewayError, Origin, PluginError, dumps, errors, loads
 
-# DESIGN, Errors; with those that it does not list: the gateway's own fault, a range outside a recording, lost events.
+# DESIGN, Errors; with those that it does not list: the gateway's own fault, a range outside a recording, lost events,
+# a journal that cannot be used.
 CODES = {
     "method_not_allowed": 405,
     "payload_too_large": 413,
@@ -31,6 +32,7 @@ CODES = {
     "internal_error": 500,
     "range_not_satisfiable": 416,
     "events_lost": 410,
+    "journal_unavailable": 503,
 }
 KINDS = sorted(ERRORS.values(), key=lambda kind: kind.code)
 
@@ -98,9 +100,17 @@ def test_a_problem_leaves_out_what_is_not_known(kind):
 def test_what_rings_is_never_said_to_be_worth_another_try_when_unknown():
     """A client that looks at `retryable` alone does not dial twice."""
     assert not errors.OutcomeUnknown.retryable
-    assert {"agent_busy", "rate_limited", "vendor_unavailable", "vendor_timeout"} == {
+    assert {"agent_busy", "journal_unavailable", "rate_limited", "vendor_unavailable", "vendor_timeout"} == {
         kind.code for kind in KINDS if kind.retryable
     }
+
+
+def test_an_error_that_knows_better_than_its_class_says_so_on_the_other_side_too():
+    """Whether asking again may help goes along in the problem."""
+    error = errors.error_of(errors.Conflict("Under way", retryable=True).as_problem())
+
+    assert (True, False) == (error.retryable, errors.Conflict.retryable)
+    assert errors.error_of({"code": "rate_limited"}).retryable
 
 
 def test_an_errors_text_names_account_and_operation():

@@ -69,7 +69,7 @@ def test_every_argument_is_described_where_it_travels(document, name):
 
 
 def test_no_operation_is_described_that_there_is_not(document):
-    """Beside the operations there are the accounts, dials, the events, conversations, subscriptions, and the probes."""
+    """Beside the operations: the accounts, dials, the events, conversations, subscriptions, probes, and the metrics."""
     found = {each["operationId"] for path in document["paths"].values() for each in path.values()}
 
     beside = {
@@ -78,6 +78,7 @@ def test_no_operation_is_described_that_there_is_not(document):
         "list_accounts",
         "list_events",
         "livez",
+        "metrics",
         "readyz",
         *(route.name for route in ROUTES),
     }

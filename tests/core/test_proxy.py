@@ -404,6 +404,46 @@ async def test_a_nasty_header_is_the_callers_mistake(gateway_of, sidecar, caplog
     assert [] == caplog.records
 
 
+async def test_what_a_sidecar_counts_has_no_words_of_its_callers(http):
+    """However many paths, accounts and ids somebody makes up; there is something to see without a journal, too."""
+    await http("POST", CALLS, json=DIAL)
+    await http("POST", CALLS, json={**DIAL, "extension": "103"})
+    for path in ("/made-up", "/v1/accounts/made-up/calls", "/v1/accounts/pbx/dials/made-up", "/v1/made-up"):
+        await http("GET", path)
+    answer = await http("GET", "/metrics")
+    shown = answer.body.decode()
+
+    assert (200, "text/plain") == (answer.status, answer.headers["Content-Type"].partition(";")[0])
+    for line in (
+        'gateway_requests_total{code="ok",operation="start_call"} 1.0',
+        'gateway_requests_total{code="agent_busy",operation="start_call"} 1.0',
+        'gateway_requests_total{code="not_found",operation="none"} 2.0',
+        'gateway_requests_total{code="not_found",operation="list_calls"} 1.0',
+        'gateway_dials_total{account="pbx",outcome="placed"} 1.0',
+        'gateway_dials_total{account="pbx",outcome="not_placed"} 1.0',
+        'gateway_account_open{account="pbx"} 1.0',
+        "gateway_journal_trouble 0.0",
+    ):
+        assert line in shown.splitlines()
+    assert not [word for word in ("made-up", DIAL["number"]) if word in shown]
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "Authorization", "idempotency-key"])
+async def test_a_header_that_is_sent_twice_is_refused(gateway_of, sidecar, name):
+    """Two that stand between could each take another one for the one that is meant; nobody is rung."""
+    pbx = Memory("pbx", Settings())
+    head = f"POST {CALLS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    body = json.dumps(DIAL)
+    async with gateway_of({"pbx": pbx}) as gateway, sidecar(gateway) as address:
+        head += f"Content-Length: {len(body)}\r\n{name}: one\r\n{name}: one\r\n\r\n"
+        status, answer = await raw(address, (head + body).encode())
+
+    problem = json.loads(answer)
+    assert (400, "invalid_request", "not_placed") == (status, problem["code"], problem["dial_state"])
+    assert {name.title(): "must be sent once"} == problem["fields"]
+    assert [] == pbx.told
+
+
 @pytest.mark.parametrize(
     "body",
     [

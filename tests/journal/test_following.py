@@ -103,7 +103,20 @@ async def test_a_follower_that_was_away_too_long_is_told_so(following, way):
         found = await some(gateway.follow_events(after=caught.value.after), 3)
 
     assert (6, "events_lost") == (caught.value.after, caught.value.code)
+    assert "the log begins at 7" in caught.value.message
     assert [7, 8, 9] == [each.seq for each in found]
+
+
+@BOTH
+async def test_a_follower_that_has_read_more_than_there_is_notices(following, way):
+    """The journal was restored from an older backup: what comes would have numbers that it has seen."""
+    async with following(way) as (gateway, writer):
+        await (await log_of(writer)).append(rings(3))
+        with pytest.raises(EventsLost, match="restored from an older backup") as caught:
+            await some(gateway.follow_events(after=99), 1)
+        found = await some(gateway.follow_events(after=caught.value.after), 3)
+
+    assert [1, 2, 3] == [each.seq for each in found]
 
 
 @BOTH

@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select
 from gateway.journal import Journal, Log, Wanted, open_journal
 from gateway.journal.log import conversation_of
 from gateway.journal.schema import conversations, dials, links, to_micros
+from gateway.texts import MAX_CHARACTERS
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 NUMBER = "0899098899"
@@ -99,14 +100,26 @@ async def test_an_event_that_is_delivered_again_is_written_once(log):
     assert [(1, "hanoi"), (2, "hanoi"), (3, "saigon")] == [(each.seq, each.account) for each in await all_of(log)]
 
 
-async def test_text_that_no_database_takes_is_kept_in_the_event(log):
-    """A hostile webhook may hold anything."""
-    (odd,) = await log.append([event(call_id="a\0b", from_number="\0", raw={"x": "\0"})])
-    (again,) = await log.append([event(ANSWERED, call_id="a\0b")])
+async def test_an_id_is_kept_without_control_characters(log):
+    """A hostile webhook may hold anything: what the vendor said is there all the same, in `raw`."""
+    (odd,) = await log.append([event(call_id="a\0b\x1b\x7f\u0085c", from_number="1\0", raw={"x": "\0"})])
+    (again,) = await log.append([event(ANSWERED, call_id="abc", event_id="2\0")])
 
-    assert ("a\0b", "\0", {"x": "\0"}) == (odd.call_id, odd.from_number, odd.raw)
+    assert ("abc", "1", {"x": "\0"}) == (odd.call_id, odd.from_number, odd.raw)
     assert [odd, again] == await all_of(log)
     assert odd.conversation_id == again.conversation_id
+
+
+async def test_an_id_that_is_too_long_is_kept_as_what_tells_it_from_others(log):
+    """Its beginning and a digest: a database's index takes no more, and the same id stays the same."""
+    long = "x" * 100_000
+    (first,) = await log.append([event(call_id=long, event_id=long)])
+    other, same = await log.append([event(ANSWERED, call_id=f"{long}y"), event(ANSWERED, call_id=long, after=1)])
+
+    assert MAX_CHARACTERS == len(first.call_id) == len(first.event_id) == len(other.call_id)
+    assert (first.call_id, first.conversation_id) == (same.call_id, same.conversation_id)
+    assert first.conversation_id != other.conversation_id
+    assert [] == await log.append([event(call_id=long, event_id=long)])
 
 
 async def test_numbers_are_not_given_again(log, store):

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import delete
 
 from gateway import Gateway, readers
-from gateway import serving as gateway_serving
 from gateway.journal.schema import events as rows
 from gateway.keys import hash_of
+from gateway.serving import serving as gateway_serving
 from tests.journal.calls import ANSWERED, ENDED, NUMBER, event, rings, until
 
 SSE = {"Accept": "text/event-stream"}
@@ -73,7 +73,7 @@ async def test_a_reader_gets_page_after_page_from_where_it_was(running, session)
 
     assert (200, ["c1", "c2", "c3"], 3) == (first[0], [each["call_id"] for each in first[1]["items"]], first[1]["next"])
     assert (["c4", "c5"], 5) == ([each["call_id"] for each in second[1]["items"]], second[1]["next"])
-    assert {"items": [], "next": 5, "resync": False, "oldest": None} == third[1]
+    assert {"items": [], "next": 5, "resync": False, "reason": None, "oldest": None} == third[1]
     assert "raw" not in first[1]["items"][0]
 
 
@@ -146,21 +146,27 @@ async def test_a_reader_that_was_away_too_long_is_told_so(running, session):
         fresh = (await page(session, address, "?after=0"))[1]
         strange = (await page(session, address, "?after=99"))[1]
 
-    assert (True, 7, [7, 8], 8) == (
+    assert (True, "removed", 7, [7, 8], 8) == (
         lost["resync"],
+        lost["reason"],
         lost["oldest"],
         [each["seq"] for each in lost["items"]],
         lost["next"],
     )
     assert (False, [7, 8, 9]) == (whole["resync"], [each["seq"] for each in whole["items"]])
     assert (False, 3) == (fresh["resync"], len(fresh["items"]))
-    assert (True, 7) == (strange["resync"], strange["oldest"])  # the place is of another journal
+    assert (True, "ahead", 7, [7, 8, 9]) == (  # the place is of another journal
+        strange["resync"],
+        strange["reason"],
+        strange["oldest"],
+        [each["seq"] for each in strange["items"]],
+    )
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        *("wait=61", "wait=-1", "limit=0", "limit=1001", "after=-1", "after=x", "after=9223372036854775808"),
+        *("wait=61", "wait=-1", "limit=0", "limit=1001", "after=-1", "after=x", f"after={10**18}", "after=1e3"),
         *("type=call.danced", "tipe=1", "account=both", "extension=", f"number={'9' * 101}"),
     ],
 )
@@ -250,8 +256,32 @@ async def test_a_stream_says_that_events_were_removed(running):
         async with asking(address, Last_Event_ID="1") as (reader, _):
             _, told, first = [await block(reader) for _ in range(3)]
 
-    assert ("resync", "3", {"after": 1, "oldest": 4}) == (told["event"], told["id"], json.loads(told["data"]))
+    data = {"after": 1, "reason": "removed", "oldest": 4}
+    assert ("resync", "3", data) == (told["event"], told["id"], json.loads(told["data"]))
     assert "4" == first["id"]
+
+
+async def test_a_stream_says_that_the_journal_is_an_older_one(running):
+    """Restored from a backup, it gives numbers again that the reader has seen: it reads all that there is."""
+    async with running() as (gateway, address):
+        await (await log_of(gateway)).append(rings(2))
+        async with asking(address, Last_Event_ID=str(10**18 - 1)) as (reader, _):
+            _, told, first = [await block(reader) for _ in range(3)]
+
+    assert {"after": 10**18 - 1, "reason": "ahead", "oldest": 1} == json.loads(told["data"])
+    assert ("0", "1") == (told["id"], first["id"])
+
+
+@pytest.mark.parametrize("after", [str(10**18), "9" * 30])
+async def test_a_number_that_is_none_is_refused_in_the_same_words_everywhere(running, session, after):
+    """In the address, as Last-Event-ID, and on the way to a stream: at most eighteen digits."""
+    async with running() as (_, address):
+        asked = await page(session, address, f"?after={after}")
+        resumed = await page(session, address, **SSE, **{"Last-Event-ID": after})
+
+    assert [(400, "invalid_request")] * 2 == [(status, problem["code"]) for status, problem in (asked, resumed)]
+    assert {"after": "must be a whole number of at most 18 digits"} == asked[1]["fields"]
+    assert "at most 18 digits" in resumed[1]["fields"]["Last-Event-ID"]
 
 
 async def test_a_stream_that_has_nothing_to_say_keeps_its_place(running, monkeypatch):
@@ -329,7 +359,7 @@ async def test_a_reader_that_is_stuck_does_not_keep_the_sidecar_from_stopping(ur
         asyncio.timeout(25),
         contextlib.AsyncExitStack() as stack,
         Gateway.from_config(config) as gateway,
-        gateway_serving.serving(gateway) as address,
+        gateway_serving(gateway) as address,
     ):
         _, writer = await stack.enter_async_context(asking(address, "?raw=1"))
         writer.transport.pause_reading()

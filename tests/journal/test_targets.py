@@ -59,6 +59,9 @@ PRIVATE = [
     "2002:7f00:1::",
     "2002:a00:1::1",
     "2001:0:4136:e378:8000:63bf:f5ff:fffe",
+    "64:ff9b:1::808:808",
+    "::127.0.0.1",
+    "::ffff:0:127.0.0.1",
 ]
 
 
@@ -69,6 +72,37 @@ def test_an_address_that_is_not_of_the_internet_is_refused(address):
 
     assert not is_public(ipaddress.ip_address(address))
     assert problem_of(f"https://{host}/", frozenset()) is not None
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("localhost", "the gateway's own machine"),
+        ("LocalHost.", "the gateway's own machine"),
+        ("crm.localhost", "the gateway's own machine"),
+        *((host, "a whole address such as") for host in ("2130706433", "127.1", "0177.0.0.1", "0", "127.0.0.1.5")),
+        *((host, "a whole address such as") for host in ("0x7f000001", "0X7F.1", "127.0.0.0x1", "134744072", "8.8")),
+        ("\N{FULLWIDTH DIGIT ONE}27.1", "a whole address such as"),
+        ("127\N{IDEOGRAPHIC FULL STOP}0.0.1", "not a public address"),
+        ("[fe80::1%25eth0]", "must not name a zone"),
+        ("[2606:4700::1111%25eth0]", "must not name a zone"),
+        ("[::ffff:127.0.0.1]", "not a public address"),
+    ],
+)
+async def test_a_host_that_is_written_in_another_way_is_refused_with_the_reason(host, words):
+    """When it is given, and at each attempt, as the rules may have changed since; nobody is asked for such a name."""
+    names = Names(["8.8.8.8"])
+    async with Targets([], names) as targets:
+        reply = await targets.send(f"https://{host}/", b"{}", {})
+
+    assert words in problem_of(f"https://{host}/", frozenset())
+    assert ("target_refused", 0) == (reply.error, names.asked)
+
+
+@pytest.mark.parametrize("host", ["crm.example.vn", "1.example.vn", "0x7f.vn", "8.8.8.8", "[2606:4700::1111]", "a.b0"])
+def test_other_hosts_may_be_named(host):
+    """Names with numbers in them, and public addresses."""
+    assert problem_of(f"https://{host}/", frozenset()) is None
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])

@@ -16,8 +16,11 @@ import pytest
 from gateway_contracts import ConfigError
 from sqlalchemy import make_url, text
 
+import gateway
+from gateway import Gateway
 from gateway.journal import JournalError, open_store, troubles
 from tests import postgres
+from tests.journal.calls import event
 from tests.journal.rows import append_events, insert_event, names
 
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
@@ -67,7 +70,7 @@ async def test_a_held_database_is_a_trouble_until_it_is_free(impatient, url, cap
         assert store.trouble is None
         assert [] == await store.read(names)
     problem = failed[0].as_problem()
-    assert ("internal_error", 503, True, "gateway") == tuple(
+    assert ("journal_unavailable", 503, True, "gateway") == tuple(
         problem[name] for name in ("code", "status", "retryable", "origin")
     )
     assert "secret" not in str(failed) + caplog.text
@@ -179,9 +182,57 @@ async def test_a_damaged_page_is_a_trouble(url, kind):
         await store.append(append_events, "a" * 100_000)
     damage(Path(make_url(url).database))
 
-    with pytest.raises((JournalError, ConfigError), match="damaged: stop the gateway, and restore it"):
+    with pytest.raises((JournalError, ConfigError), match=r"gateway\.db is damaged: stop the gateway, and restore it"):
         async with open_store(url) as store:
             await store.write(insert_event("x"))
+
+
+def damage_row(file, what):
+    """Damage the row of *file* that holds the call `a-call-to-damage`: its text in either way, or all of its page."""
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    start, length = file.read_bytes().index(b'"call_id":"a-call-to-damage"'), len(b'"call_id"')
+    if what == "page":
+        start, length = start - start % 4096, 4096
+    with file.open("r+b") as opened:  # in its place: others read the file meanwhile
+        opened.seek(start)
+        opened.write((b"}" if what == "json" else b"\xa5") * length)
+
+
+@on_sqlite
+@pytest.mark.parametrize("what", ["page", "text", "json"])
+async def test_damage_found_while_running_is_said_until_the_file_is_restored(running, session, url, kind, what, caplog):
+    """Reading it names the file and what to do; readiness stays false, though other pages can still be written."""
+    async with running() as (gateway, address):
+        log = (await gateway.journal.get()).log
+        await log.append([event(call_id="a-call-to-damage")])
+        await asyncio.to_thread(damage_row, Path(make_url(url).database), what)
+        answers = []
+        for path in ("/v1/events?after=0", "/readyz", "/readyz"):
+            async with session.get(address + path) as answer:
+                answers.append((answer.status, await answer.json()))
+        async with session.get(f"{address}/metrics") as answer:
+            metrics = await answer.text()
+
+    assert [(503, "journal_unavailable")] * 3 == [(status, problem["code"]) for status, problem in answers]
+    assert all("gateway.db is damaged: stop the gateway, and restore it" in each["detail"] for _, each in answers)
+    assert "\ngateway_journal_trouble 1.0\n" in metrics
+    assert 1 == caplog.text.count("event=journal.failed")
+    assert "journal.recovered" not in caplog.text
+
+
+async def test_the_error_of_a_journal_in_trouble_is_the_applications_too(running, url, impatient):
+    """Under one name and code, in this process and over a sidecar."""
+    async with running() as (_, address), Gateway.remote(address) as remote:
+        with held(url), pytest.raises(JournalError) as caught:
+            await remote["hanoi"].click_to_call.start_call(extension="101", number="0899098899")
+
+    assert (gateway.JournalError, "journal_unavailable", True, "not_placed") == (
+        type(caught.value),
+        caught.value.code,
+        caught.value.retryable,
+        caught.value.dial_state,
+    )
 
 
 @on_sqlite
@@ -191,7 +242,7 @@ async def test_a_file_that_is_no_database_stops_the_start(url, kind, content):
     file = Path(make_url(url).database)
     await asyncio.to_thread(file.write_bytes, content)
 
-    with pytest.raises(ConfigError, match=r"journal\.url: the file is no SQLite database"):
+    with pytest.raises(ConfigError, match=r"journal\.url: the file gateway\.db is no SQLite database"):
         async with open_store(url):
             pass
 

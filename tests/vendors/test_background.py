@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,6 +13,7 @@ from gateway_contracts import EventType, Secret
 from gateway_simulators import LiveClock
 from gateway_simulators.tel4vn.webhooks import Hook, Webhooks
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
 from gateway import Gateway
@@ -19,6 +22,7 @@ from gateway.journal.positions import write_position
 from gateway.journal.schema import events, leases, quarantine, to_micros
 from gateway.keys import hash_of
 from gateway.reconciling import Progress
+from tests.journal.receiving import receiving
 from tests.vendors.conftest import serving
 
 NUMBER = "0899888999"
@@ -235,6 +239,89 @@ async def test_old_rows_are_removed(pbx, running, tmp_path):
             await asyncio.sleep(0)
 
 
+# Metrics
+
+
+async def metrics(url, **headers):
+    """What `/metrics` shows, as a reader of Prometheus's own understands it: by name and the values of the labels."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics", headers=headers) as answer:
+        families = text_string_to_metric_families(await answer.text())
+        found = {
+            (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+            for family in families
+            for sample in family.samples
+        }
+        return answer.status, found
+
+
+async def test_what_goes_on_is_counted(pbx, running):
+    """Requests, dials, events, quarantine, deliveries, readers, and how each account stands."""
+    body = {"call_id": "c1", "direction": "outbound", "from_number": "101", "to_number": NUMBER, "state": "ringing"}
+    path = f"/hooks/hanoi/{TOKEN}"
+    async with (
+        receiving() as receiver,
+        running(proxy={"webhook_hosts": ["127.0.0.1"]}) as (_, url),
+        aiohttp.ClientSession(url) as session,
+    ):
+        await session.post("/v1/subscriptions", json={"url": receiver.url})
+        for _ in range(2):
+            headers = {"Idempotency-Key": "k1"}
+            await session.post("/v1/accounts/hanoi/calls", json={"extension": "101", "number": NUMBER}, headers=headers)
+        for data in (body, body, {"state": 5}):
+            await session.post(path, json=data)
+        await receiver.has(1)
+        async with session.get("/v1/events", headers={"Accept": "text/event-stream"}):
+            status, found = await metrics(url)
+            while ("gateway_delivery_attempts_total", "delivered") not in found or not any(
+                name == "gateway_watermark_age_seconds" for name, *_ in found
+            ):
+                status, found = await metrics(url)
+
+    expected = {
+        ("gateway_requests_total", "ok", "hook"): 3,
+        ("gateway_requests_total", "ok", "start_call"): 2,
+        ("gateway_dials_total", "hanoi", "placed"): 1,
+        ("gateway_dials_total", "hanoi", "replayed"): 1,
+        ("gateway_events_total", "hanoi", "vendor", "call.ringing"): 1,
+        ("gateway_quarantined_total", "hanoi"): 1,
+        ("gateway_delivery_attempts_total", "delivered"): 1,
+        ("gateway_readers",): 1,
+        ("gateway_journal_trouble",): 0,
+        ("gateway_account_open", "hanoi"): 1,
+        ("gateway_events_state", "hanoi", "ok"): 1,
+        ("gateway_events_state", "hanoi", "silent"): 0,
+    }
+    assert (200, expected) == (status, {name: found.get(name) for name in expected})
+    assert found["gateway_watermark_age_seconds", "hanoi"] > 0
+    assert not [name for name in found if NUMBER in name or TOKEN in name]
+
+
+async def test_every_metric_is_explained(pbx, running):
+    """With its labels; and nothing is that is not there."""
+    page = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
+    explained = dict(re.findall(r"^\| `(gateway_\w+)` \| ([^|]*)\|", page, re.MULTILINE))
+    async with running() as (_, url), aiohttp.ClientSession(url) as session, session.get("/metrics") as answer:
+        families = list(text_string_to_metric_families(await answer.text()))
+
+    assert set(explained) == {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
+    for family in families:
+        for sample in family.samples:
+            assert set(sample.labels) == set(re.findall(r"`(\w+)`", explained[sample.name]))
+
+
+async def test_metrics_are_for_who_may_administer(pbx, running):
+    """They name all accounts and say how much goes on."""
+    scopes = {"boss": ["admin"], "crm": ["calls", "records", "events", "campaigns"]}
+    keys = [{"name": name, "sha256": hash_of(name), "scopes": scopes[name]} for name in scopes]
+    async with running(proxy={"keys": keys}) as (_, url):
+        await get(url, "/metrics", 401)
+        await get(url, "/metrics", 403, Authorization="Bearer crm")
+        await get(url, "/metrics?x=1", 400, Authorization="Bearer boss")
+        status, found = await metrics(url, Authorization="Bearer boss")
+
+    assert (200, 1) == (status, found["gateway_requests_total", "unauthenticated", "metrics"])
+
+
 # Conversations
 
 
@@ -287,3 +374,17 @@ async def test_a_conversation_is_for_those_who_may_see_its_account(talked):
     await get(url, f"/v1/conversations/{call_id}?account=hanoi", 403, Authorization="Bearer other")
     await get(url, f"/v1/conversations/{call_id}", 404, Authorization="Bearer crm")
     await get(url, f"{path}?acount=hanoi", 400, Authorization="Bearer crm")
+
+
+async def test_an_account_that_is_none_is_not_taken_for_a_missing_conversation(pbx, running):
+    """Whoever asks is told what there is: a name that is like it, the accounts of a route, where all are listed."""
+    async with running(reconcile_seconds=0) as (_, url):
+        unknown = await get(url, "/v1/conversations/x?account=hanoj", 404)
+        route = await get(url, "/v1/conversations/x?account=sales", 400)
+        other = await get(url, "/v1/conversations/x?account=hanoi", 404)
+        nowhere = await get(url, "/v1/conversations/dl_0", 404)
+
+    assert "no account 'hanoj' (did you mean 'hanoi'?); GET /v1/accounts shows" in unknown["detail"]
+    assert "is a route, and conversations are of accounts: hanoi" in route["fields"]["account"]
+    assert "hanoi has no conversation with that id" in other["detail"]
+    assert "with ?account=" in nowhere["detail"]

@@ -463,12 +463,49 @@ async def test_a_dial_under_way_is_a_conflict(keyed, session, pbx):
     pbx.faults.release()
     await first
 
-    assert (409, "conflict", "unknown", "1") == (
+    assert (409, "conflict", True, "unknown", "1") == (
         status,
         problem["code"],
+        problem["retryable"],
         problem["dial_state"],
         headers["Retry-After"],
     )
+
+
+async def test_a_dial_under_way_may_be_asked_for_again_from_python_too(keyed, pbx):
+    """The error says so, other than what else is a conflict: with the same key nobody is rung twice."""
+    _, url, keys = keyed
+    async with Gateway.remote(url, key=keys["crm"]) as remote:
+        pbx.faults.add(Fault(CLICK, kind="hold"))
+        first = asyncio.create_task(dial(remote["hanoi"], idempotency_key="k1"))
+        await pbx.until(lambda: pbx.faults.held)
+        with pytest.raises(Conflict) as caught:
+            await dial(remote["hanoi"], idempotency_key="k1")
+        pbx.faults.release()
+        await first
+
+    assert (True, 1.0) == (caught.value.retryable, caught.value.retry_after)
+    assert not Conflict("x").retryable
+
+
+async def test_a_key_of_a_route_sees_the_dials_that_it_made_through_it(config, session, pbx):
+    """Though the account that did them is none of its own; another key of the route does not see them."""
+    limits = {"one": ["sales"], "other": ["sales"]}
+    keys = {name: new_key() for name in limits}
+    config["proxy"] = {
+        "keys": [{"name": n, "sha256": keys[n][1], "scopes": ["calls"], "accounts": limits[n]} for n in limits]
+    }
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url:
+        headers = {name: {"Authorization": f"Bearer {key}"} for name, (key, _) in keys.items()}
+        async with session.post(f"{url}/v1/accounts/sales/calls", json=DIAL, headers=headers["one"]) as answer:
+            started = await answer.json()
+        seen = {}
+        for name, account in (("one", "sales"), ("one", "hanoi"), ("other", "sales")):
+            path = f"{url}/v1/accounts/{account}/dials/{started['dial_id']}"
+            async with session.get(path, headers=headers[name]) as answer:
+                seen[name, account] = answer.status, (await answer.json()).get("account")
+
+    assert [(200, "hanoi"), (403, "hanoi"), (404, "sales")] == list(seen.values())
 
 
 async def test_keys_of_two_callers_are_two(keyed, session, pbx):

@@ -15,6 +15,7 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 from gateway import Gateway
 from gateway.hooks import MAX_HOOK_BYTES
 from gateway.journal import Wanted
+from gateway.texts import MAX_CHARACTERS
 from tests.vendors.conftest import serving
 
 NUMBER = "0899888999"
@@ -195,6 +196,19 @@ async def test_only_the_configured_places_are_looked_at(running, session):
                 statuses.append(answer.status)
 
     assert [401, 200] == statuses
+
+
+@pytest.mark.parametrize("name", ["call_id", "sip_call_id", "from_number", "extension"])
+async def test_what_is_longer_than_any_id_is_not_taken_for_one(running, session, tmp_path, name):
+    """It is quarantined; what is as long as an id may be is an event."""
+    async with running() as (gateway, url):
+        for length, status in ((MAX_CHARACTERS + 1, "quarantined"), (MAX_CHARACTERS, "ok")):
+            body = {**RINGING, name: "9" * length}
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=body) as answer:
+                assert {"status": status} == await answer.json()
+        assert 1 == len(await events_of(gateway))
+
+    assert [("invalid_request",)] == rows(tmp_path, "SELECT reason FROM quarantine")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"state": 5}', b"\xff\xfe", b'{"call_id": "c"}', b"<xml/>"])

@@ -1,13 +1,14 @@
 """The simulators' ground truth against the journal: the same calls with the same ends, whatever befell events."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from gateway_contracts import CallState, EventSource, EventType, Outcome
 from gateway_simulators import Fault
 
-from gateway.reconciling import FIRST_LOOK
+from gateway import Gateway
+from gateway.reconciling import FIRST_LOOK, Reconciler
 from tests.vendors.truth import live, world_of
 
 NUMBER = "0899888999"
@@ -178,6 +179,22 @@ async def test_silence_is_noticed_and_over_when_events_come(world):
     assert began is not None
     heard[0] = world.now
     assert (await world.reconciler.make_pass()).silent_since is None
+
+
+async def test_silence_is_not_told_of_who_cannot_speak(world, tmp_path, caplog):
+    """A vendor without events, or one whose events need a setting that is missing: that is how it is configured."""
+    world.begin("outbound", NUMBER, "111", [])
+    await world.advance(600)
+    world.reconciler.hears = lambda: False
+    mute = await world.reconciler.make_pass()
+    config = {"accounts": {"m": {"vendor": "memory"}}, "journal": {"url": f"sqlite:///{tmp_path}/other.db"}}
+    async with Gateway.from_config(config) as gateway:
+        gateway["m"].adapter.clock = lambda: datetime.now(UTC) - timedelta(minutes=10)
+        await gateway["m"].click_to_call.start_call(extension="101", number=NUMBER)
+        eventless = await Reconciler(gateway["m"], await gateway.journal.get(), 60).make_pass()
+
+    assert (None, None) == (mute.silent_since, eventless.silent_since)
+    assert "events.silent" not in caplog.text
 
 
 async def test_events_that_are_under_way_are_waited_for(world):

@@ -1,0 +1,111 @@
+"""What a sidecar counts of itself, and how `GET /metrics` shows it, in the text format of Prometheus.
+
+Counting is adding to a number; the rest is done when somebody asks. No label holds what a caller or a vendor made up:
+operations, codes, states and types are ours, accounts are those of the configuration.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from gateway_contracts import CallEvent
+
+from .hearing import EventsState, Hearing
+
+if TYPE_CHECKING:
+    from .facade import AccountFacade
+
+PREFIX = "gateway_"
+OK = "ok"
+_COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "requests": ("Requests that were answered, by what they asked for.", ("operation", "code")),
+    "dials": ("Click-to-calls, by what was answered.", ("account", "outcome")),
+    "events": ("Events that came into the log, whichever sidecar wrote them.", ("account", "type", "source")),
+    "quarantined": ("Webhooks that nobody could read.", ("account",)),
+    "delivery_attempts": ("Attempts to deliver an event, by the delivery's state after it.", ("state",)),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Moment:
+    """How things are now. *hearing* is by account; None where the journal cannot be asked, or there is none."""
+
+    accounts: "Sequence[AccountFacade]"
+    hearing: Mapping[str, Hearing] | None
+    readers: int
+    trouble: bool
+    now: datetime = attrs.field(factory=lambda: datetime.now(UTC))
+
+
+@attrs.define(eq=False)
+class Metrics:
+    """Counts since the sidecar started, by labels, in the order of `_COUNTERS`."""
+
+    requests: Counter[tuple[str, ...]] = attrs.field(factory=Counter, init=False)
+    dials: Counter[tuple[str, ...]] = attrs.field(factory=Counter, init=False)
+    events: Counter[tuple[str, ...]] = attrs.field(factory=Counter, init=False)
+    quarantined: Counter[tuple[str, ...]] = attrs.field(factory=Counter, init=False)
+    delivery_attempts: Counter[tuple[str, ...]] = attrs.field(factory=Counter, init=False)
+
+    def hear(self, page: Sequence[CallEvent]) -> None:
+        """Count new events of the log."""
+        for event in page:
+            self.events[event.account, event.type, event.source] += 1
+
+    def shown(self, moment: Moment) -> tuple[bytes, str]:
+        """All of it at this *moment*, and its media type."""
+        # Not before somebody asks: it takes longer to import than everything else that this needs.
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collected([*self._counters(), *_gauges(moment)]))
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+    def _counters(self) -> Iterator[Any]:
+        from prometheus_client.core import CounterMetricFamily
+
+        for name, (text, labels) in _COUNTERS.items():
+            family = CounterMetricFamily(PREFIX + name, text, labels=labels)
+            for values, count in tuple(getattr(self, name).items()):
+                family.add_metric(values, count)
+            yield family
+
+
+@attrs.frozen(eq=False)  # a registry keeps it in a set
+class _Collected:
+    """What a registry asks for its metrics."""
+
+    families: Sequence[Any]
+
+    def collect(self) -> Iterator[Any]:
+        yield from self.families
+
+
+def _gauges(moment: Moment) -> Iterator[Any]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    yield GaugeMetricFamily(f"{PREFIX}readers", "Who reads events over HTTP now.", value=moment.readers)
+    trouble = "1 while the journal cannot be used, or is damaged."
+    yield GaugeMetricFamily(f"{PREFIX}journal_trouble", trouble, value=float(moment.trouble))
+    opened = GaugeMetricFamily(f"{PREFIX}account_open", "0 for an account whose plugin is broken.", labels=["account"])
+    state = GaugeMetricFamily(
+        f"{PREFIX}events_state", "1 for the state of an account's events.", labels=["account", "state"]
+    )
+    age = GaugeMetricFamily(
+        f"{PREFIX}watermark_age_seconds", "How long ago an account was last fully accounted for.", labels=["account"]
+    )
+    for account in moment.accounts:
+        if account.vendor is None:
+            continue
+        opened.add_metric([account.name], float(account.state == "open"))
+        heard = (moment.hearing or {}).get(account.name)
+        if heard is None:
+            continue
+        for each in EventsState:
+            state.add_metric([account.name, each], float(each is heard.state))
+        if heard.watermark is not None:
+            age.add_metric([account.name], max((moment.now - heard.watermark).total_seconds(), 0.0))
+    yield from (opened, state, age)

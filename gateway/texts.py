@@ -1,0 +1,62 @@
+"""Ids, numbers and other short texts of vendors, as they are kept and told: the same one whichever way it came, by
+webhook, socket, answer or record, so that ids of one call stay equal.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import attrs
+from gateway_contracts import Call, CallEvent, CallRecord, InvalidRequest
+
+MAX_CHARACTERS = 512
+"""Of one text: more is no id, number or name, and would not fit into the index of a database."""
+_DIGITS = 32
+# What no terminal, header or address is to be given; PostgreSQL takes no NUL, and half a surrogate pair is no text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+_OURS = ("account", "conversation_id")
+
+Told = TypeVar("Told", bound=CallEvent | Call | CallRecord)
+
+
+_TEXTS: dict[type, tuple[str, ...]] = {}
+
+
+def _texts_of(kind: type[Any]) -> tuple[str, ...]:
+    """The names of the attributes of *kind* that are a vendor's texts."""
+    if kind not in _TEXTS:
+        texts = [each.name for each in attrs.fields(kind) if each.type in (str, str | None)]
+        _TEXTS[kind] = tuple(name for name in texts if name not in _OURS)
+    return _TEXTS[kind]
+
+
+def plain(text: str) -> str:
+    """*text* without control characters; of one that is too long its beginning, and a digest of all of it."""
+    if text.isprintable() and len(text) <= MAX_CHARACTERS:
+        return text
+    text = _CONTROL.sub("", text)
+    if len(text) > MAX_CHARACTERS:
+        digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+        text = f"{text[: MAX_CHARACTERS - _DIGITS - 1]}~{digest}"
+    return text
+
+
+def cleaned(told: Told) -> Told:
+    """*told*, which a vendor did, with every text of it made `plain`. The vendor's own, in `raw`, stays as it is."""
+    changed: dict[str, Any] = {}
+    for name in _texts_of(type(told)):
+        text = getattr(told, name)
+        if text is not None and not (text.isprintable() and len(text) <= MAX_CHARACTERS):
+            changed[name] = plain(text)
+    return attrs.evolve(told, **changed) if changed else told
+
+
+def check_lengths(events: Sequence[CallEvent]) -> None:
+    """Raises: InvalidRequest when one of *events* has a text that is too long to be what it is said to be."""
+    for event in events:
+        for name in _texts_of(type(event)):
+            text = getattr(event, name)
+            if text is not None and len(text) > MAX_CHARACTERS:
+                raise InvalidRequest(f"{name} is longer than {MAX_CHARACTERS} characters", fields={name: "is too long"})
