@@ -122,9 +122,11 @@ def write_reports(path: Path) -> list[Path]:
 
 def _installed_vendors_of(path: Path) -> list[str]:
     vendors = _vendors_of(path)
-    missing = [module for module in ("pytest", "pytest_asyncio") if importlib.util.find_spec(module) is None]
-    if missing:
-        raise PluginError("pytest and pytest-asyncio run the tests: pip install pytest pytest-asyncio")
+    needed = ("hypothesis", "pytest", "pytest_asyncio")
+    if any(importlib.util.find_spec(module) is None for module in needed):
+        raise PluginError(
+            "the tests need pytest, pytest-asyncio and hypothesis: pip install pytest pytest-asyncio hypothesis"
+        )
     absent = [vendor for vendor in vendors if vendor not in vendor_names()]
     if absent:
         raise PluginError(

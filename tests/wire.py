@@ -153,3 +153,8 @@ def check_webhook(body: Any, *, vendor: str = "tel4vn-v1") -> None:
 def check_requests(requests: Iterable[_Request], *, vendor: str = "tel4vn-v1") -> None:
     """Check a simulator's log of requests against the document of a vendor."""
     Wire.load(vendor).check_requests(requests)
+
+
+def as_text(request: _Request) -> str:
+    """*request* for looking at, and for finding things in it."""
+    return f"{request.method} {request.path} {dict(request.query)} {request.body}"

@@ -14,12 +14,13 @@ from .errors import (
     NotFound,
     Origin,
     RangeNotSatisfiable,
+    RateLimited,
     VendorAuthFailed,
     VendorProtocolError,
     VendorTimeout,
     VendorUnavailable,
 )
-from .http import HttpClient, NotSent, SentAndLost
+from .http import HttpClient, NotSent, SentAndLost, retry_after_of
 from .models import Audio
 
 MAX_REDIRECTS = 5
@@ -85,7 +86,7 @@ async def open_audio(
     The host of the vendor's API is always allowed.
 
     Raises: InvalidRequest for a range that is none or has several parts, NotFound, RangeNotSatisfiable,
-    VendorAuthFailed, VendorProtocolError, VendorUnavailable, VendorTimeout.
+    VendorAuthFailed, RateLimited, VendorProtocolError, VendorUnavailable, VendorTimeout.
     """
     account = http.account.name
     home = URL(http.base_url)
@@ -169,12 +170,15 @@ async def _audio(
             f"The recording's address answered {response.status}", account=account, vendor_code=str(response.status)
         )
     if response.status not in {200, 206}:
-        kind = VendorUnavailable if response.status >= 500 else VendorProtocolError
+        kind: type[GatewayError] = VendorUnavailable if response.status >= 500 else VendorProtocolError
+        if response.status == 429:
+            kind = RateLimited
         raise kind(
             f"The recording's address answered {response.status}",
             account=account,
             origin=Origin.VENDOR,
             vendor_code=str(response.status),
+            retry_after=retry_after_of(response.headers),
         )
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise VendorProtocolError("The recording is compressed, though we asked for it as it is", account=account)

@@ -303,7 +303,7 @@ class HttpClient:
                 if last or time.monotonic() + pause >= deadline:
                     raise VendorUnavailable(f"The request was sent and {error}", account=account) from error
             else:
-                pause = _retry_after(answer.headers) or pause
+                pause = retry_after_of(answer.headers) or pause
                 if last or answer.status not in self._retried_statuses or time.monotonic() + pause >= deadline:
                     return answer
             await asyncio.sleep(pause)
@@ -428,7 +428,7 @@ def error_for_status(answer: Answer, message: str | None = None) -> GatewayError
     if kind is None:
         kind = VendorUnavailable if status >= 500 else VendorRejected if status >= 400 else VendorProtocolError
     if kind in (RateLimited, VendorUnavailable):
-        retry_after = _retry_after(answer.headers)
+        retry_after = retry_after_of(answer.headers)
     text = f"The vendor answered {status}" + (f": {message}" if message else "")
     return kind(text, account=answer.account, origin=Origin.VENDOR, vendor_code=str(status), retry_after=retry_after)
 
@@ -471,7 +471,8 @@ def _network_words(error: aiohttp.ClientConnectorError) -> str:
     return f"no connection to {error.host}:{error.port} ({error.strerror or type(error.os_error).__name__})"
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after_of(headers: Mapping[str, str]) -> float | None:
+    """The seconds to wait that a vendor says, None where it says nothing that makes sense."""
     value = headers.get("Retry-After", "").strip()
     if not value:
         return None

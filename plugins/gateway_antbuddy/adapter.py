@@ -407,6 +407,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             record_id=record_id,
             url=self._read(answer, wire.address_of, url, self.http.base_url),
             expires_at=wire.expiry_of(url),
+            raw=answer.data,
         )
 
     async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:

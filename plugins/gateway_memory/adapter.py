@@ -5,7 +5,7 @@ import io
 import itertools
 import wave
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -52,7 +52,8 @@ class _Asked:
     outcome: Outcome | None = None
     min_duration_seconds: int = 0
     limit: int = attrs.field(default=100, validator=attrs.validators.ge(1))
-    before: int | None = None
+    before: datetime | None = None
+    place: int = 0
 
     def match(self, record: CallRecord) -> bool:
         assert record.started_at is not None  # noqa: S101 # ours always have a start
@@ -67,9 +68,14 @@ class _Asked:
         )
 
 
+# This PBX speaks our words. One that is not listed is unknown, and no error.
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_DIRECTIONS = {direction.value: direction for direction in Direction}
+
+
 @attrs.define
 class Memory(ClickToCall, CallControl, History, Recording):
-    """One account. Tests set `clock`, read `told` and call `end_call`.
+    """One account. Tests set `clock`, read `told` and `calls`, and call `end_call` and `add_record`.
 
     `told` holds the operation, call and extension (or leg) of everything that reached a phone, oldest first.
     """
@@ -78,7 +84,7 @@ class Memory(ClickToCall, CallControl, History, Recording):
     settings: Settings
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     told: list[tuple[str, str, str]] = attrs.field(factory=list)
-    _calls: dict[str, Call] = attrs.field(factory=dict)
+    calls: dict[str, Call] = attrs.field(factory=dict)
     _records: dict[str, CallRecord] = attrs.field(factory=dict)
     _ids: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
 
@@ -89,7 +95,7 @@ class Memory(ClickToCall, CallControl, History, Recording):
         _refuse(others)
         self._check_phone(extension)
         now, call_id, answered = self.clock(), f"call-{next(self._ids)}", wait or auto_answer
-        self._calls[call_id] = Call(
+        self.calls[call_id] = Call(
             account=self.account,
             call_id=call_id,
             direction=Direction.OUTBOUND,
@@ -99,19 +105,27 @@ class Memory(ClickToCall, CallControl, History, Recording):
             extension=extension,
             started_at=now,
             answered_at=now if answered else None,
+            raw={"call": call_id, "auto_answer": auto_answer, "waited": wait},
         )
         self.told.append(("start_call", call_id, extension))
-        return StartedCall(account=self.account, call_id=call_id, extension=extension, number=number, requested_at=now)
+        return StartedCall(
+            account=self.account,
+            call_id=call_id,
+            extension=extension,
+            number=number,
+            requested_at=now,
+            raw={"call": call_id},
+        )
 
     async def list_calls(self) -> Page[Call]:
-        return Page(items=tuple(self._calls.values()), total=len(self._calls))
+        return Page(items=tuple(self.calls.values()), total=len(self.calls))
 
     async def transfer_call(self, call_id: str, *, to: str, leg: Leg | None = None) -> None:
         call = self._call(call_id)
         if leg is Leg.A:
             raise Unsupported("memory moves the customer's side only: leave leg out", dial_state=DialState.NOT_PLACED)
         self._check_phone(to)
-        self._calls[call_id] = attrs.evolve(call, extension=to)
+        self.calls[call_id] = attrs.evolve(call, extension=to)
         self.told.append(("transfer_call", call_id, to))
 
     async def listen_call(self, call_id: str, *, extension: str) -> None:
@@ -139,12 +153,15 @@ class Memory(ClickToCall, CallControl, History, Recording):
         _refuse({"duration_seconds": duration_seconds, "recording_name": recording_name})
         _refuse({"ended_since": ended_since, "ended_until": ended_until})
         given = {name: value for name, value in filters.items() if value is not None}
-        asked = _read_cursor(cursor) if cursor else _Asked(**given)
-        matching = [(place, each) for place, each in enumerate(self._records.values()) if asked.match(each)]
-        # Newest first, going on by place: records that come meanwhile do not move the pages.
-        left = [(place, each) for place, each in reversed(matching) if asked.before is None or place < asked.before]
-        page = left[: asked.limit]
-        following = _make_cursor(attrs.evolve(asked, before=page[-1][0])) if len(left) > len(page) else None
+        asked = _read_cursor(cursor, given) if cursor else _Asked(**given)
+        matching = [(_place(each, at), each) for at, each in enumerate(self._records.values()) if asked.match(each)]
+        # Newest first, going on by start and place: records that come meanwhile do not move the pages.
+        left = [each for each in matching if asked.before is None or each[0] < (asked.before, asked.place)]
+        left.sort(key=lambda each: each[0], reverse=True)
+        page, following = left[: asked.limit], None
+        if len(left) > len(page):
+            before, place = page[-1][0]
+            following = _make_cursor(attrs.evolve(asked, before=before, place=place))
         return Page(items=tuple(each for _, each in page), next=following, total=len(matching))
 
     async def get_record(self, record_id: str) -> CallRecord:
@@ -158,12 +175,40 @@ class Memory(ClickToCall, CallControl, History, Recording):
     async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:
         if not (await self.get_record(record_id)).has_recording:
             raise NotFound(f"There is no recording of {record_id!r}: the call was not answered")
-        return audio_of(_second_of_silence(), account=self.account, record_id=record_id, byte_range=byte_range)
+        return audio_of(second_of_silence(), account=self.account, record_id=record_id, byte_range=byte_range)
 
-    def end_call(self, call_id: str, *, outcome: Outcome = Outcome.ANSWERED) -> CallRecord:
+    def end_call(self, call_id: str, *, outcome: str = Outcome.ANSWERED) -> CallRecord:
         """Hang up, and keep the record. An answer that nobody saw came when the call started."""
-        call, now = self._calls.pop(call_id), self.clock()
-        answered = outcome is Outcome.ANSWERED
+        call = self.calls.pop(call_id)
+        return self._keep(call_id, call, call.direction, outcome, self.clock())
+
+    def add_record(
+        self,
+        *,
+        started_at: datetime,
+        seconds: int,
+        extension: str,
+        number: str,
+        direction: str = Direction.OUTBOUND,
+        outcome: str = Outcome.ANSWERED,
+    ) -> CallRecord:
+        """Keep the record of a call that nobody saw while it went on."""
+        sides = (number, extension) if direction == Direction.INBOUND else (extension, number)
+        call_id = f"call-{next(self._ids)}"
+        call = Call(
+            account=self.account,
+            call_id=call_id,
+            direction=_DIRECTIONS.get(direction, Direction.UNKNOWN),
+            state=CallState.ENDED,
+            from_number=sides[0],
+            to_number=sides[1],
+            extension=extension,
+            started_at=started_at,
+        )
+        return self._keep(call_id, call, direction, outcome, started_at + timedelta(seconds=seconds))
+
+    def _keep(self, call_id: str, call: Call, direction: str, outcome: str, ended_at: datetime) -> CallRecord:
+        answered = outcome == Outcome.ANSWERED
         answered_at = (call.answered_at or call.started_at) if answered else None
         record = CallRecord(
             account=self.account,
@@ -171,8 +216,8 @@ class Memory(ClickToCall, CallControl, History, Recording):
             call_id=call_id,
             sip_call_id=None,
             direction=call.direction,
-            outcome=outcome,
-            vendor_status=None,
+            outcome=_OUTCOMES.get(outcome, Outcome.UNKNOWN),
+            vendor_status=str(outcome),
             cause=None,
             from_number=call.from_number,
             to_number=call.to_number,
@@ -182,19 +227,20 @@ class Memory(ClickToCall, CallControl, History, Recording):
             started_at=call.started_at,
             ringing_at=call.started_at,
             answered_at=answered_at,
-            ended_at=now,
-            duration_seconds=_seconds(call.started_at, now),
-            talk_seconds=_seconds(answered_at, now),
+            ended_at=ended_at,
+            duration_seconds=_seconds(call.started_at, ended_at),
+            talk_seconds=_seconds(answered_at, ended_at),
             customer_id=None,
             has_recording=answered,
+            raw={"call": call_id, "direction": str(direction), "outcome": str(outcome)},
         )
         self._records[record.record_id] = record
         return record
 
     def _call(self, call_id: str) -> Call:
-        if call_id not in self._calls:
+        if call_id not in self.calls:
             raise NotFound(f"There is no call {call_id!r}, or it has ended", dial_state=DialState.NOT_PLACED)
-        return self._calls[call_id]
+        return self.calls[call_id]
 
     def _join(self, how: str, call_id: str, extension: str) -> None:
         self._call(call_id)
@@ -205,7 +251,7 @@ class Memory(ClickToCall, CallControl, History, Recording):
         # `not_placed` is said with proof only: here we know that nothing rang.
         if extension not in self.settings.extensions:
             raise AgentNotRegistered("The extension's phone is not connected", dial_state=DialState.NOT_PLACED)
-        if extension in self.settings.busy or any(call.extension == extension for call in self._calls.values()):
+        if extension in self.settings.busy or any(call.extension == extension for call in self.calls.values()):
             raise AgentBusy("The extension is in a call", dial_state=DialState.NOT_PLACED)
 
 
@@ -224,14 +270,26 @@ def _make_cursor(asked: _Asked) -> str:
     return base64.urlsafe_b64encode(dumps(to_json(asked))).decode()
 
 
-def _read_cursor(cursor: str) -> _Asked:
+def _read_cursor(cursor: str, given: dict[str, Any]) -> _Asked:
     try:
-        return from_json(loads(base64.urlsafe_b64decode(cursor)), _Asked, refuse_unknown=True)
+        asked = from_json(loads(base64.urlsafe_b64decode(cursor)), _Asked, refuse_unknown=True)
     except ValueError:
         raise InvalidRequest("The cursor is not ours", fields={"cursor": "is from no page of this list"}) from None
+    if any(value != getattr(asked, name) for name, value in given.items() if name != "limit"):
+        raise InvalidRequest(
+            "The cursor belongs to other filters: give the same ones again, or none",
+            fields={"cursor": "belongs to other filters"},
+        )
+    return attrs.evolve(asked, limit=given.get("limit", asked.limit))
 
 
-def _second_of_silence() -> bytes:
+def _place(record: CallRecord, at: int) -> tuple[datetime, int]:
+    assert record.started_at is not None  # noqa: S101 # ours always have a start
+    return record.started_at, at
+
+
+def second_of_silence() -> bytes:
+    """What every recording holds."""
     file = io.BytesIO()
     with wave.open(file, "wb") as audio:
         audio.setnchannels(1)

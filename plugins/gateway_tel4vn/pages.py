@@ -36,7 +36,19 @@ FILTERS = (
     )
 )
 MAX_PAGE = 10_000
-_SHORT = {"g": "paging", "p": "position", "q": "query", "k": "picks", "s": "seen", "z": "size", "o": "of"}
+_SHORT = {
+    "g": "paging",
+    "p": "position",
+    "q": "query",
+    "k": "picks",
+    "s": "seen",
+    "t": "total",
+    "r": "recent",
+    "z": "size",
+    "o": "of",
+}
+_REMEMBERED = 100  # rows: more calls than that do not end between two pages
+_MARK = 10  # characters of a digest: enough to tell some thousands of rows apart
 
 
 @attrs.frozen(kw_only=True)
@@ -52,9 +64,10 @@ class _Envelope:
 class Cursor:
     """Where the next page starts: at *position* (a row, a page or a scroll id, by *paging*) of *query*.
 
-    *seen* is a mark of the rows of the page before, to notice a vendor that gives the same page for ever. *picks* are
-    the filters that the vendor does not know and we apply ourselves. *size* is how many rows a page has, where
-    positions count pages. *of* says what the list is of.
+    *seen* is a mark of the rows of the page before, and *total* what was said then, to notice a vendor that gives the
+    same page for ever. *recent* are marks of the last rows before, which come again on the next page when calls end
+    meanwhile that began long ago. *picks* are the filters that the vendor does not know and we apply ourselves. *size*
+    is how many rows a page has, where positions count pages. *of* says what the list is of.
     """
 
     paging: Paging
@@ -62,6 +75,8 @@ class Cursor:
     query: Query
     picks: Query = ()
     seen: str | None = None
+    total: int | None = None
+    recent: str = ""
     size: int | None = None
     of: str = "records"
 
@@ -94,11 +109,11 @@ class Cursor:
 
 @attrs.frozen(kw_only=True)
 class Turned:
-    """What comes after a page: the cursor of the *next*, and whether this one *repeated* the one before."""
+    """What comes after a page: the cursor of the *next*. *again* are the ids that came on a page before."""
 
     next: str | None
     total: int | None
-    repeated: bool
+    again: frozenset[str]
 
 
 def given(values: Mapping[str, str | None]) -> Query:
@@ -153,16 +168,26 @@ def turn(answer: Answer, place: Cursor, limit: int, ids: Sequence[str], newest: 
     """
     envelope = answer.parse(_Envelope, answer.data if isinstance(answer.data, dict) else {})
     total = read(answer, whole, envelope.total)
-    seen = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
+    marks = {record_id: _digest(record_id)[:_MARK] for record_id in ids}
+    known = {place.recent[at : at + _MARK] for at in range(0, len(place.recent), _MARK)}
+    seen = _digest("\n".join(ids))[:16]
     size = min(read(answer, whole, envelope.limit) or limit, limit) if place.paging is Paging.PAGE else None
     position = _next_position(place, size, limit, len(ids), envelope, total)
-    if not ids or position is None or seen == place.seen:
-        return Turned(next=None, total=total, repeated=seen == place.seen)
+    same = seen == place.seen
+    again = frozenset(each for each in ids if same or marks[each] in known)
+    # The same page and more rows in all: as many as a page holds came before it, and pushed it on.
+    if not ids or position is None or (same and total == place.total):
+        return Turned(next=None, total=total, again=again)
     query = place.query
     if newest and not place.seen and place.paging is not Paging.SCROLL and not _has(query, "end_date"):
         query = (*query, ("end_date", newest))
-    following = attrs.evolve(place, position=position, query=query, seen=seen, size=size)
-    return Turned(next=following.encode(), total=total, repeated=False)
+    recent = (place.recent + "".join(marks[each] for each in ids if each not in again))[-_REMEMBERED * _MARK :]
+    following = attrs.evolve(place, position=position, query=query, seen=seen, total=total, recent=recent, size=size)
+    return Turned(next=following.encode(), total=total, again=again)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _next_position(

@@ -99,12 +99,12 @@ class Records:
         parsed = answer.parse(tuple[CdrRow, ...], named)
         records = read_all(answer, self._record, parsed, found)
         turned = turn(answer, place, size, [record.record_id for record in records], self._newest(records))
-        if turned.repeated:
-            return Page(items=())
-        if not place.picks:
-            return Page(items=records, next=turned.next, total=turned.total)
-        kept = [record for record, row in zip(records, parsed, strict=True) if _picked(place.picks, record, row)]
-        return Page(items=tuple(kept), next=turned.next)
+        kept = [
+            record
+            for record, row in zip(records, parsed, strict=True)
+            if record.record_id not in turned.again and _picked(place.picks, record, row)
+        ]
+        return Page(items=tuple(kept), next=turned.next, total=None if place.picks else turned.total)
 
     def _newest(self, records: Sequence[CallRecord]) -> str | None:
         """The start of the newest call, where the newest has been seen to come first: the order is not documented."""

@@ -3,29 +3,34 @@
 import contextlib
 import hashlib
 import itertools
+import json
+from datetime import timedelta
+from typing import ClassVar
 
-from gateway_contracts.testing import Trouble
-from gateway_simulators import Fault, LiveClock
+from gateway_contracts import Direction, Outcome
+from gateway_simulators import LiveClock
 from gateway_simulators.antbuddy import AntbuddySimulator
-from gateway_simulators.faults import FaultKind
+from gateway_simulators.audio import wav
 
-from tests.wire import Wire
+from tests.vendors.troubles import fault_of
+from tests.wire import Wire, as_text
 
 PATHS = {
     "start_call": "/oapi/v1/call/click-to-call/*",
     "list_records": "/oapi/v1/call/histories",
     "get_record": "/oapi/v1/call/histories",
     "locate_recording": "/oapi/v1/call/play_recording",
+    "fetch_recording": "/nkrecord/*",
 }
-KINDS = {
-    Trouble.REPLY_LOST: FaultKind.DROP,
-    Trouble.NOT_DONE: FaultKind.DROP_BEFORE,
-    Trouble.ERROR_AFTER: FaultKind.ERROR_AFTER,
-    Trouble.WEB_PAGE: FaultKind.HTML,
-    Trouble.HALF_JSON: FaultKind.HALF_JSON,
-    Trouble.HALF_BODY: FaultKind.TRUNCATE,
-    Trouble.WRONG_TYPES: FaultKind.WRONG_TYPES,
+
+OUTCOMES = {  # 004:91
+    "SUCCESS": Outcome.ANSWERED,
+    "IVR": Outcome.NO_ANSWER,
+    "CANCELLED": Outcome.CANCELLED,
+    "BUSY": Outcome.BUSY,
+    "UNSUCCESS": Outcome.FAILED,
 }
+DIRECTIONS = {"from_ab": Direction.OUTBOUND, "to_ab": Direction.INBOUND, "one_one": Direction.INTERNAL}  # 004:88-90
 
 
 def record_id_of(row, ordinal=1):
@@ -53,6 +58,10 @@ class AntbuddyFarSide:
     unregistered_extension = "104"
     number = "0899888999"
     hotline = "02873019555"
+    newest_first = True
+    tells_call_id = False
+    network = True
+    proofs: ClassVar = {"start_call": {400, 503}}
 
     def hash_of(self, *values: str) -> str:
         """The hash that the document asks for around *values*, in the order in which they are sent."""
@@ -77,7 +86,9 @@ class AntbuddyFarSide:
             "account_id": pbx.account_id,
             "devices": pbx.devices,
         }
+        self._now = pbx.clock.now().replace(microsecond=0)
         self._ages = itertools.count(60)
+        self._rows = {}
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -97,9 +108,43 @@ class AntbuddyFarSide:
         await self.pbx.until(lambda: call.phase == "answered")
         return call.call_id
 
-    async def finished_call(self):
-        row = self.pbx.add_record(unix_timestamp=int(self.pbx.clock.now().timestamp()) - next(self._ages))
-        return record_id_of(row)
+    async def end_call(self, call_id):
+        await self.pbx.hang_up(call_id)
+        return record_id_of(self.pbx.records[0])
+
+    async def finished_call(
+        self, *, started_at=None, seconds=50, extension=None, number=None, outcome="SUCCESS", direction="from_ab"
+    ):
+        user = self.pbx.devices[extension or self.extension]["sip_user"]
+        ours = {"number": user, "type": "user", "username": user}
+        sides = [ours, {"number": number or self.number, "type": "realnumber"}]
+        inbound = direction == "to_ab"
+        caller, callee = reversed(sides) if inbound else sides
+        row = self.pbx.add_record(
+            unix_timestamp=started_at or self._now - timedelta(seconds=next(self._ages)),
+            duration_seconds=seconds,
+            billing_seconds=max(seconds - 7, 0) if outcome == "SUCCESS" else 0,
+            caller=caller,
+            callee=callee,
+            did_number=self.hotline if inbound else None,
+            status_detail=outcome,
+            direction="from_ab" if direction == "one_one" else direction,
+            **{"class": "one_one" if direction == "one_one" else "trunking"},
+            **({} if outcome == "SUCCESS" else {"recording": ""}),
+        )
+        record_id = record_id_of(row)
+        self._rows[record_id] = row
+        return record_id
+
+    def outcome_words(self):
+        return OUTCOMES
+
+    def direction_words(self):
+        return DIRECTIONS
+
+    def recording(self, record_id):
+        row = self._rows[record_id]
+        return wav(row["recording"], row["billing_seconds"])
 
     async def agent(self):
         return self.extension
@@ -116,11 +161,45 @@ class AntbuddyFarSide:
     def steered(self):
         return []
 
-    def received(self):
-        return sum(not request.path.endswith("/auth_token") for request in self.pbx.requests)
+    def requests(self):
+        return [as_text(each) for each in self.pbx.requests if not each.path.endswith("/auth_token")]
 
-    def make_trouble(self, operation, trouble):
-        self.pbx.faults.add(Fault(PATHS[operation], kind=KINDS[trouble]))
+    def make_trouble(self, operation, trouble, *, lasts=False):
+        self.pbx.faults.add(fault_of(PATHS[operation], trouble, lasts=lasts))
+
+    def held(self):
+        return self.pbx.faults.held
 
     def refuse_tokens(self):
         self.pbx.expire_tokens()
+
+    def token_requests(self):
+        return self.pbx.token_requests
+
+    def secrets(self):
+        passwords = {device["sip_password"] for device in self.pbx.devices.values()}
+        frames = [json.loads(frame[4:]) for frame in self.pbx.socket_frames if frame.startswith("5:::")]
+        tokens = {frame["args"][0]["auth_token"] for frame in frames}
+        hashes = {dict(request.query).get("hash") for request in self.pbx.requests} - {None}
+        return {self.pbx.app_secret, self.hash_of(), *passwords, *tokens, *hashes}
+
+    def queue(self, queue_code):
+        return None
+
+    def tenant_enabled(self, tenant_id):
+        return False
+
+    async def webhooks(self):
+        return []
+
+    async def happens(self, *, cut=False):
+        await self.pbx.until(lambda: self.pbx.subscribers)
+        self.pbx.behaviour.ring_seconds = 3600
+        call_id = self.pbx.incoming(self.number, extension=self.extension)
+        if cut:
+            await self.pbx.cut_sockets()
+            await self.pbx.until(lambda: self.pbx.subscribers)
+        await self.pbx.answer(call_id)
+        await self.pbx.hang_up(call_id)
+        self.pbx.behaviour.ring_seconds = 0
+        return call_id

@@ -49,3 +49,16 @@ async def pbx(request, far):
     """The account under test, in both ways."""
     async with reaching(far, request.param) as account:
         yield account
+
+
+@pytest.fixture
+def connect(far):
+    """Opens the account with other settings or timeouts, in this process."""
+
+    @contextlib.asynccontextmanager
+    async def opened(*, settings=None, timeouts=None):
+        account = {"vendor": far.vendor, "settings": {**far.settings, **(settings or {})}, "timeouts": timeouts or {}}
+        async with Gateway.from_config({"accounts": {"hanoi": account}}) as gateway:
+            yield gateway["hanoi"]
+
+    return opened

@@ -4,10 +4,11 @@ import contextlib
 from typing import ClassVar
 
 import aiohttp
+from gateway_contracts import Outcome
 from gateway_simulators import LiveClock
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
-from tests.vendors.tel4vn_far_side import Tel4vnFarSide
+from tests.vendors.tel4vn_far_side import PROOFS, Tel4vnFarSide
 from tests.wire import Wire
 
 
@@ -30,8 +31,24 @@ class Tel4vnV1FarSide(Tel4vnFarSide):
         "list_agents": "/v1/monitor/agent",
         "get_agent": "/v1/monitor/agent",
         "get_tenant": "/v1/tenant/*",
+        "fetch_recording": "/recording/*",
+        "create_hook": "/v1/event",
+        "delete_hook": "/v1/event/*",
+        "create_tenant": "/v1/tenant",
+        "update_tenant": "/v1/tenant/*",
+        "create_extension": "/v1/tenant/*/extension",
         "get_extension": "/v1/tenant/*/extension/*",
     }
+    outcomes: ClassVar = {  # 003:838-854, and two of the vendor's other pages
+        "ANSWERED": Outcome.ANSWERED,
+        "BUSY": Outcome.BUSY,
+        "FAILED": Outcome.FAILED,
+        "UNKNOWN": Outcome.UNKNOWN,
+        "NO ANSWER": Outcome.NO_ANSWER,
+        "CANCELLED": Outcome.CANCELLED,
+        "not-available": Outcome.UNREACHABLE,
+    }
+    proofs: ClassVar = PROOFS
 
     def __init__(self, pbx: Tel4vnV1Simulator) -> None:
         super().__init__(pbx)
@@ -50,6 +67,13 @@ class Tel4vnV1FarSide(Tel4vnFarSide):
         async with Tel4vnV1Simulator(clock=LiveClock()) as pbx:
             yield cls(pbx)
             Wire.load(cls.vendor).check_requests(pbx.requests)
+
+    def secrets(self):
+        return {*super().secrets(), self.pbx.tenant_secret}
+
+    def tenant_enabled(self, tenant_id):
+        tenant = self.pbx.tenants.get(tenant_id)
+        return tenant is not None and tenant.enabled
 
     async def agent(self):
         return self.extension

@@ -3,10 +3,12 @@
 import contextlib
 from typing import ClassVar
 
+from gateway_contracts import Outcome
+from gateway_contracts.testing import Queue
 from gateway_simulators import LiveClock
 from gateway_simulators.tel4vn_v2 import Tel4vnV2Simulator
 
-from tests.vendors.tel4vn_far_side import Tel4vnFarSide
+from tests.vendors.tel4vn_far_side import PROOFS, Tel4vnFarSide
 from tests.wire import Wire
 
 
@@ -27,6 +29,27 @@ class Tel4vnV2FarSide(Tel4vnFarSide):
         "start_queue": "/v2/autocall/queue/start",
         "list_customers": "/v2/customer",
         "get_customer": "/v2/customer/*",
+        "fetch_recording": "/recording/*",
+        "create_hook": "/v1/event",
+        "delete_hook": "/v1/event/*",
+        "load_queue": "/v2/autocall/queue",
+        "stop_queue": "/v2/autocall/queue/stop",
+        "delete_queue": "/v2/autocall/queue/delete",
+        "block_customers": "/v2/autocall/queue/dnc",
+        "create_customer": "/v2/customer",
+    }
+    proofs: ClassVar = {
+        **PROOFS,
+        "start_queue": {404, 503},
+        **{name: {503} for name in ("load_queue", "stop_queue", "delete_queue", "block_customers", "create_customer")},
+    }
+    outcomes: ClassVar = {  # 002:320-325, in capitals as in the sample of 002:353
+        "ANSWERED": Outcome.ANSWERED,
+        "BUSY": Outcome.BUSY,
+        "NO-ANSWERED": Outcome.NO_ANSWER,
+        "CANCEL": Outcome.CANCELLED,
+        "NOT-AVAILABLE": Outcome.UNREACHABLE,
+        "INVALID": Outcome.FAILED,
     }
 
     def __init__(self, pbx: Tel4vnV2Simulator) -> None:
@@ -50,6 +73,12 @@ class Tel4vnV2FarSide(Tel4vnFarSide):
 
     def _add_queue(self):
         self.pbx.add_queue("autocall", "Q1", {"KH01": [self.number]})
+
+    def queue(self, queue_code):
+        found = self.pbx.queues.get(("autocall", queue_code))
+        if found is None:
+            return None
+        return Queue(running=found.running, customers=frozenset(found.customers), blocked=frozenset(found.blocked))
 
     async def agent(self):
         return self.pbx.phones.extensions[self.extension].username

@@ -8,7 +8,7 @@ import pytest
 
 from .. import OPERATIONS, AgentNotRegistered, DialState, NotFound, OutcomeUnknown, Unsupported
 from .far_side import FarSide, Trouble
-from .lacking import method_of, refusal_of, where_supported
+from .lacking import Lacks, method_of, refusal_of, where_supported
 from .survey import NEEDED
 
 RINGING = [name for name, operation in OPERATIONS.items() if operation.rings]
@@ -80,13 +80,13 @@ class CallTests:
             arguments = {**await NEEDED[name](far), **({} if refused else leg)}
         await _connect_once(pbx)
         far.make_trouble(name, trouble)
-        done, received = _done(far), far.received()
+        done, received = _done(far), len(far.requests())
 
         with pytest.raises(OutcomeUnknown) as caught:
             await method(**arguments)
 
         assert DialState.UNKNOWN is caught.value.dial_state
-        assert received + 1 == far.received()
+        assert received + 1 == len(far.requests())
         assert _done(far) - done <= 1
 
     @pytest.mark.parametrize("name", RINGING)
@@ -126,3 +126,24 @@ class CallTests:
 
         assert (far.extension, far.number) == (calls[call_id].extension, calls[call_id].to_number)
         assert timedelta(0) == calls[call_id].started_at.utcoffset()
+
+    @where_supported
+    async def test_a_call_has_one_id_wherever_it_is_seen(self, pbx: Any, far: FarSide) -> None:
+        """The id that a click-to-call answers is that of the live call and of its record."""
+        elsewhere = {}
+        for name in ("list_calls", "get_record"):
+            with contextlib.suppress(Lacks):
+                elsewhere[name], _ = await method_of(pbx, far, OPERATIONS[name])
+        method, arguments = await method_of(pbx, far, OPERATIONS["start_call"])
+
+        call_id = (await method(**arguments)).call_id
+
+        assert far.tells_call_id == (call_id is not None)
+        if call_id is None:
+            await far.reset()
+            call_id = await far.live_call()
+        if "list_calls" in elsewhere:
+            assert call_id in [each.call_id for each in (await elsewhere["list_calls"]()).items]
+        record_id = await far.end_call(call_id)
+        if "get_record" in elsewhere:
+            assert call_id == (await elsewhere["get_record"](record_id)).call_id

@@ -1,12 +1,19 @@
 """The vendor's end of a test: what it really received, and what it can be told to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+import attrs
+
+from .. import Direction, EventType, Outcome, WebhookRequest
+
+RETRY_AFTER_SECONDS = 120  # more than any deadline, so that nobody waits for another try
+
 
 class Trouble(StrEnum):
-    """What the next request can run into."""
+    """What a request can run into. Those that are a `status` are not carried out, and have `headers`."""
 
     REPLY_LOST = "reply_lost"  # carried out, then the connection drops without an answer
     NOT_DONE = "not_done"  # read, not carried out, then the connection drops
@@ -15,13 +22,57 @@ class Trouble(StrEnum):
     HALF_JSON = "half_json"  # carried out, half of the JSON
     HALF_BODY = "half_body"  # carried out, fewer bytes than announced
     WRONG_TYPES = "wrong_types"  # carried out, JSON of other types than documented
+    SLOW = "slow"  # carried out, and the answer held until `reset`
+    STATUS_401 = "401"
+    STATUS_403 = "403"
+    STATUS_404 = "404"
+    STATUS_429 = "429"
+    STATUS_500 = "500"
+    STATUS_502 = "502"
+    STATUS_503 = "503"
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status to answer with, None for troubles of another kind."""
+        return int(self) if self.isdecimal() else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that come with the status: `Retry-After` where it belongs to it."""
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)} if self.status in {429, 503} else {}
+
+
+@attrs.frozen(kw_only=True)
+class Webhook:
+    """A webhook as the vendor sends it, and what it tells: *type* of the call *call_id*, as records name it."""
+
+    request: WebhookRequest
+    type: EventType
+    call_id: str
+
+
+@attrs.frozen(kw_only=True)
+class Queue:
+    """What the vendor has of a queue: whether it dials, and the ids of its customers and of those to leave out."""
+
+    running: bool
+    customers: frozenset[str]
+    blocked: frozenset[str]
+
+
+class NoNetwork(Exception):  # it is no failure, so it is no error by name
+    """A vendor that is called without a network has no requests that could run into trouble."""
 
 
 class FarSide(Protocol):
     """A vendor, real or simulated, as the suite sees it.
 
     *extension* and *second_extension* are registered and free after `reset`; *unregistered_extension* exists and is
-    not. *settings* are what an account of *vendor* needs to reach it.
+    not. *settings* are what an account of *vendor* needs to reach it. *newest_first* says whether the vendor lists its
+    newest records first, or can be told to; *tells_call_id*, whether its answer to a click-to-call names the call.
+    *network* is False for a vendor that is called without one: `make_trouble` and `refuse_tokens` raise `NoNetwork`.
+    *proofs* holds by operation the statuses after which the vendor documents that nothing was done; 401 is one for
+    every vendor.
     """
 
     vendor: str
@@ -31,15 +82,48 @@ class FarSide(Protocol):
     unregistered_extension: str
     number: str
     hotline: str
+    newest_first: bool
+    tells_call_id: bool
+    network: bool
+    proofs: Mapping[str, Collection[int]]
 
     async def reset(self) -> None:
-        """End all live calls and forget all trouble."""
+        """End all live calls, forget all trouble, and let held answers go."""
 
     async def live_call(self) -> str:
         """The call id of a new answered call from *extension* to *number*."""
 
-    async def finished_call(self) -> str:
-        """The record id of a new call from *extension* to *number* that was answered and recorded."""
+    async def end_call(self, call_id: str) -> str:
+        """Let both sides of a live call hang up; the id of its record."""
+
+    async def finished_call(
+        self,
+        *,
+        started_at: datetime | None = None,
+        seconds: int | None = None,
+        extension: str | None = None,
+        number: str | None = None,
+        outcome: str | None = None,
+        direction: str | None = None,
+    ) -> str:
+        """The record id of a new call that is over; what is not given is that of one from *extension* to *number*.
+
+        Without *outcome* it was answered and recorded. *outcome* and *direction* are the vendor's words, also one that
+        nobody has documented. *seconds* is how long it took from its start. Without *started_at*, a whole second, it
+        was within the last hour, and at another second than the calls before.
+        """
+
+    def outcome_words(self) -> Mapping[str, Outcome]:
+        """Every word by which the vendor's documents say how a call ended, and what it is for us.
+
+        Where several words are one outcome, the one that filters look for comes first.
+        """
+
+    def direction_words(self) -> Mapping[str, Direction]:
+        """Every word by which the vendor's documents say who called whom, and what it is for us."""
+
+    def recording(self, record_id: str) -> bytes:
+        """The recording of a finished call, as the vendor keeps it."""
 
     async def agent(self) -> str:
         """The id of an agent that can be asked for."""
@@ -54,13 +138,38 @@ class FarSide(Protocol):
         """The extension of every click-to-call that really rang, oldest first."""
 
     def steered(self) -> Sequence[str]:
-        """The operation of every transfer, listen, whisper, barge and park that was really done, oldest first."""
+        """Our name of every transfer, listen, whisper, barge, park and start of a queue that was done, oldest first."""
 
-    def received(self) -> int:
-        """How many requests arrived, without those for tokens."""
+    def requests(self) -> Sequence[str]:
+        """Every request that arrived but those for tokens, oldest first: its method, path, decoded query and body."""
 
-    def make_trouble(self, operation: str, trouble: Trouble) -> None:
-        """Let the next request of *operation* run into *trouble*."""
+    def make_trouble(self, operation: str, trouble: Trouble, *, lasts: bool = False) -> None:
+        """Let the next request of *operation* run into *trouble*, or each one until `reset` where it *lasts*."""
+
+    def held(self) -> int:
+        """How many answers `Trouble.SLOW` holds now."""
 
     def refuse_tokens(self) -> None:
         """Answer 401 to every token that was given out so far."""
+
+    def token_requests(self) -> int:
+        """How many tokens were given out; 0 where the operations need none."""
+
+    def secrets(self) -> Collection[str]:
+        """All that nobody may see: the secrets of *settings*, tokens, and what arrived as `Authorization` so far."""
+
+    def queue(self, queue_code: str) -> Queue | None:
+        """What the vendor has of an `autocall` queue; None where there is none."""
+
+    def tenant_enabled(self, tenant_id: str) -> bool:
+        """Whether the vendor has a tenant and it is switched on."""
+
+    async def webhooks(self) -> Sequence[Webhook]:
+        """Webhooks of finished calls, at least one of each type; none where the vendor calls nobody."""
+
+    async def happens(self, *, cut: bool = False) -> str | None:
+        """Wait until somebody follows the events; then a call rings, is answered and ends. Gives its id.
+
+        With *cut* the connection drops once it has rung; where the vendor keeps no events for later, the call goes on
+        when somebody follows again. None where the vendor has nothing to follow.
+        """

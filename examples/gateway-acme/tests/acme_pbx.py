@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import secrets
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 from xml.sax.saxutils import quoteattr
 
 from aiohttp import web
@@ -31,16 +31,17 @@ def refusal(status, code):
 
 
 class AcmePbx:
-    """Everything a test looks at or says: `rang`, `steered`, `requests`, `faults`, and the methods without a line."""
+    """Tests look at `rang`, `steered`, `requests` and `heard`, their texts, and say `faults` and what methods do."""
 
     def __init__(self):
         self.username, self.password = "gateway", secrets.token_hex(8)
         self.faults = Faults()
-        self.requests, self.rang, self.steered = [], [], []
+        self.requests, self.heard, self.rang, self.steered = [], [], [], []
         self.calls, self.records, self.events = {}, {}, []
         self.cursors = {}
         self.forgotten = 0  # the last event that is not kept any more
         self.last_event = 0
+        self.polls = set()  # the connections of those who wait for events
         self.url = ""
         self._ids = iter(range(1, 1_000_000))
         self._news = asyncio.Condition()
@@ -88,6 +89,10 @@ class AcmePbx:
         self.records[id] |= {"ended": started + 8000, "audio": "yes", **more}
         return id
 
+    def hang_up(self, id):
+        call = self.calls.pop(id)
+        return self.finished_call(call["agent"], call["number"], call=id)
+
     async def happens(self, kind, call, **more):
         self.last_event += 1
         event = {"id": self.last_event, "kind": kind, "call": call, "direction": "in", "agent": "101"}
@@ -100,6 +105,16 @@ class AcmePbx:
         async with self._news:
             await self._news.wait_for(lambda: sum(each.path == path for each in self.requests) > 1)
 
+    async def followed(self):
+        """Wait until somebody waits for events."""
+        async with self._news:
+            await self._news.wait_for(lambda: self.polls)
+
+    def cut(self):
+        """Drop the connections of those who wait for events."""
+        for connection in self.polls:
+            connection.close()
+
     def forget_events(self):
         self.events.clear()
         self.forgotten = self.last_event
@@ -108,7 +123,9 @@ class AcmePbx:
 
     @web.middleware
     async def _around(self, request, handler):
+        body = unquote_plus(await request.text())
         self.requests.append(request)
+        self.heard.append(f"{request.method} {request.path} {dict(request.query)} {body}")
         pair = f"{self.username}:{self.password}".encode()
         if request.headers.get("Authorization") != f"Basic {base64.b64encode(pair).decode()}":
             return refusal(401, "WHO")
@@ -193,12 +210,18 @@ class AcmePbx:
         )
 
     async def _events(self, request):
-        after = int(request.query.get("after", self.last_event))
+        after, wait = int(request.query.get("after", self.last_event)), float(request.query.get("wait", 0))
+        connection = request.transport
+        if wait:
+            self.polls.add(connection)
         async with self._news:
             self._news.notify_all()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(float(request.query.get("wait", 0))), self._news:
-                await self._news.wait_for(lambda: self._closing or self.last_event > after)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait), self._news:
+                    await self._news.wait_for(lambda: self._closing or self.last_event > after)
+        finally:
+            self.polls.discard(connection)
         found = [element("event", **event) for event in self.events if event["id"] > after][:KEPT_EVENTS]
         lost = "yes" if after < self.forgotten else "no"
         return answer(element("events", found, last=self.last_event, lost=lost))

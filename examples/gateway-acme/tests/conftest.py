@@ -1,5 +1,7 @@
 """The two ends of a test: a fake Acme, and an account on it, embedded and through a sidecar."""
 
+import contextlib
+
 import pytest
 from acme_pbx import AcmePbx
 from far_side import AcmeFarSide
@@ -23,3 +25,16 @@ async def pbx(request, far):
         else:
             async with serving(gateway) as url, Gateway.remote(url, raw=True) as remote:
                 yield remote["main"]
+
+
+@pytest.fixture
+def connect(far):
+    """Opens the account with other settings or timeouts, in this process."""
+
+    @contextlib.asynccontextmanager
+    async def opened(*, settings=None, timeouts=None):
+        account = {"vendor": far.vendor, "settings": {**far.settings, **(settings or {})}, "timeouts": timeouts or {}}
+        async with Gateway.from_config({"accounts": {"main": account}}) as gateway:
+            yield gateway["main"]
+
+    return opened

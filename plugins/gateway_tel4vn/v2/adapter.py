@@ -433,7 +433,8 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         parsed = answer.parse(tuple[wire.CustomerRow, ...], raws)
         found = read_all(answer, self._customer, parsed, raws)
         turned = turn(answer, place, size, [each.customer_id for each in found])
-        return Page(items=() if turned.repeated else found, next=turned.next, total=turned.total)
+        kept = tuple(each for each in found if each.customer_id not in turned.again)
+        return Page(items=kept, next=turned.next, total=turned.total)
 
     async def get_customer(self, customer_id: str) -> Customer:
         """002:1632."""
