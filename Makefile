@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types acme check format support surface clean
+.PHONY: demo test bench lint types acme check format support surface clean
 
 demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n auto $(ARGS)
+
+# How fast each path is beside a bare program and its limit; ARGS="facade --json out.json" for some of it.
+bench: $(READY)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -1,172 +1,178 @@
-"""A thousand readers of server-sent events, ten of them stuck, against a bare loop that sends the same bytes.
+"""Events out: to 1, 100 and 1,000 readers of server-sent events, some of them stuck, beside bare loops of sends.
 
-    python -m tests.benchmarks.readers [readers [events]]
-
-It prints how long an event takes to be written (ingest), how long after that the readers have it, and the sidecar's
-memory. The readers live in a process of their own; both read one clock.
+The readers live in a process of their own; both read one clock.
 """
 
 import asyncio
 import contextlib
-import json
-import resource
-import statistics
-import subprocess
-import sys
-import tempfile
+import logging
+import socket
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from gateway_contracts import CallEvent, EventType
 
 from gateway import Gateway, readers
 from gateway.serving import serving
 
-READERS, EVENTS, STUCK = 1_000, 300, 10
+from .children import configuration, folder, memory_of, program, raise_limit
+from .measuring import BARE, LIMIT, OURS, Goal, interleave, percentile
+
 PAUSE_SECONDS = 0.05
-RAW = "x" * 100_000  # what only the stuck ones ask for, so that they are stuck soon
+STUCK_SECONDS = 0.5  # of the sidecar, here; else nobody would see one dropped
+STUCK_BYTES = 12_000_000  # what only the stuck ones ask for: more than the system takes for them
+GOAL = Goal(most=1.5, of=LIMIT)
 
 
-class Reader(asyncio.Protocol):
-    """Asks for the stream, and keeps when each event came."""
-
-    def __init__(self, seen, request, *, stuck):
-        self.seen = seen
-        self.request = request
-        self.stuck = stuck
-
-    def connection_made(self, transport):
-        transport.write(self.request)
-        if self.stuck:
-            transport.pause_reading()
-
-    def data_received(self, data):
-        now = time.monotonic()
-        for part in data.split(b'"call_id":"')[1:]:
-            self.seen.setdefault(int(part[: part.index(b'"')]), []).append(now)
-
-
-async def read(host, port, count, stuck, query):
-    """The process of the readers: tells when all are connected, and at the end of its input what they saw."""
-    loop, seen = asyncio.get_running_loop(), {}
-    for number in range(count):
-        is_stuck = number < stuck
-        head = f"GET {query + '&raw=1' if is_stuck else query} HTTP/1.1\r\nHost: {host}:{port}\r\n"
-        request = f"{head}Accept: text/event-stream\r\n\r\n".encode()
-        await loop.create_connection(lambda r=request, s=is_stuck: Reader(seen, r, stuck=s), host, port)
-    print("connected", flush=True)  # noqa: T201
-    await asyncio.to_thread(sys.stdin.readline)
-    print(json.dumps(seen), flush=True)  # noqa: T201
-
-
-class Crowd:
-    """The readers, as seen from the process that writes."""
-
-    def __init__(self, process):
-        self._process = process
-
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def of(cls, address, count, stuck, query="/v1/events?after=0"):
-        host, port = address.removeprefix("http://").split(":")
-        words = [sys.executable, "-m", "tests.benchmarks.readers", "--read", host, port, str(count), str(stuck), query]
-        process = await asyncio.create_subprocess_exec(
-            *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**28
-        )
-        try:
-            await process.stdout.readline()
-            yield cls(process)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-    async def seen(self):
-        self._process.stdin.write(b"\n")
-        return {int(name): times for name, times in json.loads(await self._process.stdout.readline()).items()}
-
-
-def event(number):
+def event(number, raw):
     now = datetime.now(UTC)
     return CallEvent(
-        account="m", event_id=str(number), type=EventType.ENDED, call_id=str(number), received_at=now, raw=RAW
+        account="a0", event_id=str(number), type=EventType.ENDED, call_id=str(number), received_at=now, raw=raw
     )
 
 
-def memory():
-    """What this process holds, in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+def figures(told, seen, healthy):
+    late = [moment - told[int(number)] for number, times in seen.items() for moment in times]
+    if len(late) < len(told) * healthy:
+        raise RuntimeError(f"{len(late)} events came, not {len(told) * healthy}")
+    return {"p50": percentile(late, 0.5) * 1e3, "p99": percentile(late, 0.99) * 1e3}
 
 
-def figures(name, seconds):
-    ordered = sorted(each * 1000 for each in seconds)
-    return f"{name:<34} p50 {statistics.median(ordered):7.1f} ms   p99 {ordered[int(len(ordered) * 0.99)]:7.1f} ms"
+class _Dropped(logging.Handler):
+    """Counts the readers that are dropped."""
+
+    count = 0
+
+    def emit(self, record):
+        self.count += "reader.dropped" in record.getMessage()
 
 
-async def through_the_sidecar(count, events, stuck, first):
-    config = {"accounts": {"m": {"vendor": "memory"}}, "proxy": {"listen": "127.0.0.1:0"}}
-    with tempfile.TemporaryDirectory() as folder:
-        config["journal"] = {"url": f"sqlite:///{folder}/gateway.db"}
-        async with Gateway.from_config(config) as gateway, serving(gateway) as address:
-            log = (await gateway.journal.get()).log
-            told, ingest = {}, []
-            with log.listening(lambda page: told.update({int(each.call_id): time.monotonic() for each in page})):
-                async with Crowd.of(address, count, stuck) as crowd:
-                    before = memory()
-                    for number in range(first, first + events):
-                        started = time.monotonic()
-                        await log.append([event(number)])
-                        ingest.append(time.monotonic() - started)
-                        await asyncio.sleep(PAUSE_SECONDS)
-                    after = memory()
-                    seen = await crowd.seen()
-    healthy = count - stuck
-    late = [moment - told[number] for number, times in seen.items() for moment in times]
-    whole = sum(len(times) == healthy for times in seen.values())
-    print(f"{count} readers, {stuck} stuck: {whole} of {events} events reached all {healthy} others")  # noqa: T201
-    print(figures("  ingest (append returns)", ingest))  # noqa: T201
-    print(figures("  written to read", late) if late else "")  # noqa: T201
-    print(f"  memory {before:.0f} MB before, {after:.0f} MB after")  # noqa: T201
+async def by_the_sidecar(count, events, stuck):
+    config = configuration(9, vendor="memory")
+    dropped = _Dropped()
+    logging.getLogger("gateway").addHandler(dropped)
+    try:
+        with folder() as where:
+            config["journal"] = {"url": f"sqlite:///{where}/gateway.db"}
+            async with Gateway.from_config(config) as gateway, serving(gateway) as address:
+                log = (await gateway.journal.get()).log
+                told, ingest = {}, []
+
+                def hear(page):
+                    told.update({int(each.call_id): time.monotonic() for each in page})
+
+                with log.listening(hear):
+                    async with program("readers", address.rpartition(":")[2], count, stuck) as crowd:
+                        before, raw = memory_of("self"), "x" * (STUCK_BYTES // events) if stuck else None
+                        for number in range(events):
+                            started = time.monotonic()
+                            await log.append([event(number, raw)])
+                            ingest.append(time.monotonic() - started)
+                            await asyncio.sleep(PAUSE_SECONDS)
+                        after = memory_of("self")
+                        patience = time.monotonic() + 4 * STUCK_SECONDS
+                        while dropped.count < stuck and time.monotonic() < patience:
+                            await asyncio.sleep(0.02)
+                        seen = await crowd.ask({})
+    finally:
+        logging.getLogger("gateway").removeHandler(dropped)
+    found = figures(told, seen, count - stuck)
+    more = {"dropped": dropped.count, "memory": (after - before) / 1e6} if stuck else {}
+    return found | {"ingest": percentile(ingest, 0.5) * 1e3} | more
+
+
+def frame(number):
+    return readers._chunk(readers._frame(event(number, None), raw=False))
+
+
+async def told_by(send, crowd, events):
+    """The figures of *send*, which gives a frame to all."""
+    told = {}
+    for number in range(events):
+        content = frame(number)
+        told[number] = time.monotonic()
+        send(content)
+        await asyncio.sleep(PAUSE_SECONDS)
+    return told, await crowd.ask({})
 
 
 async def by_a_bare_loop(count, events):
     """As if the sidecar did nothing but send."""
-    writers, told = [], {}
+    writers, all_there = [], asyncio.Event()
 
     async def connected(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writers.append(writer)
+        if len(writers) == count:
+            all_there.set()
+
+    def send(content):
+        for writer in writers:
+            writer.write(content)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=count)
-    async with Crowd.of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", count, 0) as crowd:
-        while len(writers) < count:  # noqa: ASYNC110 # it is not worth an event
-            await asyncio.sleep(0.01)
-        for number in range(events):
-            frame = readers._chunk(readers._frame(event(number), raw=False))
-            told[number] = time.monotonic()
-            for writer in writers:
-                writer.write(frame)
-            await asyncio.sleep(PAUSE_SECONDS)
-        seen = await crowd.seen()
-    server.close()
-    print(f"{count} readers, a bare loop of sends")  # noqa: T201
-    print(figures("  sent to read", [each - told[number] for number, times in seen.items() for each in times]))  # noqa: T201
+    try:
+        async with program("readers", server.sockets[0].getsockname()[1], count, 0) as crowd:
+            await all_there.wait()
+            found = figures(*await told_by(send, crowd, events), count)
+    finally:
+        for writer in writers:
+            writer.close()
+        server.close()
+        await server.wait_closed()
+    return found
 
 
-async def main(count, events):
-    readers.STUCK_SECONDS = 5
-    await through_the_sidecar(0, events, 0, 0)
-    await by_a_bare_loop(count, events)
-    await through_the_sidecar(count, events, 0, 0)
-    await through_the_sidecar(count, events, STUCK, 0)
+async def by_sockets(count, events):
+    """No event loop between the loop and the sockets."""
+    loop, sockets = asyncio.get_running_loop(), []
+
+    def send(content):
+        for each in sockets:
+            each.send(content)
+
+    async def accept(listening):
+        while len(sockets) < count:
+            sockets.append((await loop.sock_accept(listening))[0])
+            await loop.sock_recv(sockets[-1], 65_536)
+
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.setblocking(False)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(count)
+        accepting = asyncio.create_task(accept(listening))
+        async with program("readers", listening.getsockname()[1], count, 0) as crowd:
+            await accepting
+            found = figures(*await told_by(send, crowd, events), count)
+        for each in sockets:
+            each.close()
+    return found
 
 
-if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    if sys.argv[1:2] == ["--read"]:
-        host, port, count, stuck, query = sys.argv[2:]
-        asyncio.run(read(host, int(port), int(count), int(stuck), query))
-    else:
-        asyncio.run(main(*map(int, sys.argv[1:]), *(READERS, EVENTS)[len(sys.argv) - 1 :]))
+async def run(report, sizes):
+    raise_limit()
+    before, readers.STUCK_SECONDS = readers.STUCK_SECONDS, STUCK_SECONDS
+    try:
+        for count in sizes.readers:
+            stuck = min(sizes.stuck, count - 1)
+            ways = {
+                OURS: lambda count=count: by_the_sidecar(count, sizes.events, 0),
+                BARE: lambda count=count: by_a_bare_loop(count, sizes.events),
+                LIMIT: lambda count=count: by_sockets(count, sizes.events),
+            }
+            stuck_name = f"ours, {stuck} of them stuck"
+            if stuck and count == max(sizes.readers):
+                ways[stuck_name] = lambda count=count, stuck=stuck: by_the_sidecar(count, sizes.events, stuck)
+            found = await interleave(sizes, ways, rounds=max(sizes.rounds // 4, 1))
+            what = f"{count:,} reader{'s' if count > 1 else ''}"
+            note = "bare: a loop of writes to asyncio's streams; limit: a loop of sends to sockets"
+            report.row(f"{what}, written to read, p50", "ms", found["p50"], goals=[GOAL], note=note)
+            report.row(f"{what}, written to read, p99", "ms", found["p99"], goals=[GOAL])
+            report.row(f"{what}, an event is written in", "ms", found["ingest"])
+            if "dropped" in found:
+                goal = Goal(least=stuck, of=None, way=stuck_name)
+                report.row(f"{what}, stuck ones that were dropped", "readers", found["dropped"], goals=[goal])
+                report.row(f"{what}, held for the stuck", "MB", found["memory"])
+    finally:
+        readers.STUCK_SECONDS = before
