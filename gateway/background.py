@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from .config import Config
 from .facade import AccountFacade, hook_url
 from .followers import Follower, is_gap
-from .guard import log, place_of
+from .guard import place_of
 from .guardian import Guardian
 from .hearing import EventsState, Hearing
 from .journal import Journal, prune
@@ -21,6 +21,7 @@ from .journal.leases import while_held
 from .journal.log import event_of
 from .journal.positions import read_positions
 from .journal.schema import events
+from .logs import log
 from .reconciling import Progress, Reconciler, can_reconcile, position_of
 
 RETENTION_SECONDS = 3600.0

@@ -17,12 +17,13 @@ from typing import Protocol
 import attrs
 from gateway_contracts import dumps, loads
 
-from .guard import log, place_of
+from .guard import place_of
 from .journal import Journal, JournalError, Wanted, deliveries, leases, subscriptions
 from .journal.deliveries import Due, Outcome, Planned
 from .journal.schema import to_micros
 from .journal.subscriptions import Kept
 from .keys import Keyring
+from .logs import log
 from .metrics import Metrics
 from .signatures import signed
 from .subscriptions import DeliveryState, SubscriptionState

@@ -35,7 +35,8 @@ from gateway_contracts import (
 )
 from gateway_contracts.errors import error_of
 
-from .guard import CarryOut, check_arguments, log, place_of, seal
+from .guard import CarryOut, check_arguments, place_of, seal
+from .logs import log
 from .texts import plain
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import csv
 import io
 import re
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from gateway_contracts import Operation, dumps, to_json
@@ -14,9 +14,20 @@ from gateway_contracts import Operation, dumps, to_json
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
+T = TypeVar("T")
+
 # What a spreadsheet would run as a formula. A number such as +84899098899 is no formula.
 # \uff1d, \uff20, \uff0b and \uff0d are the full-width forms of =, @, + and -.
 _FORMULA = re.compile("\\s*([=@\uff1d\uff20]|[+\\-\uff0b\uff0d](?![\\d\\s]*$))|[\\t\\r\\n]")
+
+ROWS_AT_ONCE = 100
+"""How many rows are written at once: less than two milliseconds, in which nobody else has a turn."""
+
+
+def in_parts(models: Sequence[T]) -> Iterator[Sequence[T]]:
+    """*models* in their order, as many at a time as are to be written at once."""
+    for first in range(0, len(models), ROWS_AT_ONCE):
+        yield models[first : first + ROWS_AT_ONCE]
 
 
 def json_lines(models: Iterable[Any], *, raw: bool = False) -> bytes:
@@ -47,6 +58,8 @@ def _csv(rows: list[list[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
+    if value is None or (type(value) is str and value[:1].isalnum()):  # a letter or digit begins no formula
+        return value
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bool):

@@ -51,7 +51,8 @@ from gateway_contracts import (
 
 from .binding import bind
 from .config import AccountConfig, Config, make_config, read_config, settings_from
-from .guard import CarryOut, Guard, log, place_of
+from .guard import CarryOut, Guard, place_of
+from .logs import log
 from .registry import NotInstalled, load_vendor
 from .support import report_of, support_of
 
@@ -148,9 +149,10 @@ class AccountFacade:
             "limit": limit,
         }
         given = {name: value for name, value in filters.items() if value is not None}
-        async for page in self.pages(OPERATIONS["list_records"], given):
-            for record in page.items:
-                yield record
+        async with contextlib.aclosing(self.pages(OPERATIONS["list_records"], given)) as pages:
+            async for page in pages:
+                for record in page.items:
+                    yield record
 
     async def dial(self, dial_id: str) -> "Dial":
         """What is known of a dial, by the `dial_id` of a started call or of an error.
@@ -164,15 +166,23 @@ class AccountFacade:
         return await self.find_dial(dial_id)
 
     async def pages(self, operation: Operation, arguments: Mapping[str, Any]) -> AsyncGenerator[Page[Any], None]:
-        """Every page of a paged *operation*, from the cursor in *arguments* on. Raises: what the operation raises."""
+        """Every page of a paged *operation*, from the cursor in *arguments* on. While one is looked at, the next is
+        asked for, and no more. Raises: what the operation raises.
+        """
         self.need(operation)
-        following = dict(arguments)
-        while True:
-            page = await self.carry_out(operation, following)
-            yield page
-            if page.next is None:
-                return
-            following["cursor"] = page.next
+        page = await self.carry_out(operation, arguments)
+        while page.next is not None:
+            ahead = asyncio.ensure_future(self.carry_out(operation, {**arguments, "cursor": page.next}))
+            try:
+                yield page
+                page = await ahead
+            finally:
+                if not ahead.done():  # nobody wants it any more
+                    ahead.cancel()
+                await asyncio.wait([ahead])
+                if not ahead.cancelled():
+                    ahead.exception()
+        yield page
 
     def need(self, operation: Operation) -> None:
         """Raises: Unsupported when no interface of this account has *operation*; VendorUnavailable, see above."""
@@ -306,7 +316,8 @@ class Gateway:
 
     @classmethod
     def _local(cls, config: Config, beside: Path | None) -> Self:
-        plans = {name: _plan_or_fault(name, account, beside) for name, account in config.accounts.items()}
+        load = functools.cache(load_vendor)  # to look for a plugin reads what is installed, every time
+        plans = {name: _plan_or_fault(name, account, beside, load) for name, account in config.accounts.items()}
         url = config.journal.url.reveal() if config.journal.url else DEFAULT_JOURNAL if beside else None
         journal = LazyJournal(url, beside) if url else None
         return cls(functools.partial(_open_local, plans, config, journal), config, journal)
@@ -388,10 +399,12 @@ class Plan:
     settings: Any
 
 
-def make_plan(name: str, config: AccountConfig, beside: Path | None) -> Plan:
+def make_plan(
+    name: str, config: AccountConfig, beside: Path | None, *, load: Callable[[str], Vendor] = load_vendor
+) -> Plan:
     """Everything about an account that can be known without calling anybody. Raises: ConfigError, PluginError."""
     try:
-        vendor = load_vendor(config.vendor)
+        vendor = load(config.vendor)
     except NotInstalled as error:
         raise ConfigError(f"accounts.{name}.vendor", str(error)) from None
     except PluginError as error:
@@ -400,9 +413,11 @@ def make_plan(name: str, config: AccountConfig, beside: Path | None) -> Plan:
     return Plan(account=Account(name=name, timeouts=config.timeouts), vendor=vendor, settings=settings)
 
 
-def _plan_or_fault(name: str, config: AccountConfig, beside: Path | None) -> Plan | PluginError:
+def _plan_or_fault(
+    name: str, config: AccountConfig, beside: Path | None, load: Callable[[str], Vendor]
+) -> Plan | PluginError:
     try:
-        return make_plan(name, config, beside)
+        return make_plan(name, config, beside, load=load)
     except PluginError as error:
         return error
 

@@ -9,8 +9,9 @@ import attrs
 from gateway_contracts import CallEvent, Events, EventType, GatewayError, InvalidRequest, Unsupported
 
 from .facade import AccountFacade
-from .guard import log, place_of
+from .guard import place_of
 from .journal import JournalError, Log
+from .logs import log
 
 MAX_PAUSE_SECONDS = 60.0
 

@@ -5,14 +5,14 @@ and nothing but `GatewayError` coming back.
 import asyncio
 import functools
 import inspect
-import logging
+import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, get_origin
 
-import structlog
+import attrs
 from gateway_contracts import (
     OPERATIONS,
     DialState,
@@ -30,28 +30,16 @@ from gateway_contracts import (
     problems_of,
 )
 
+from .logs import log
+
 MAX_LIMIT = 10_000
 MAX_TEXT = 8_000  # a cursor is the longest
 MAX_KEY = 200  # characters of an idempotency key
+GRAIN_SECONDS = 0.1  # how late a deadline may ring
 # Vendors know no calls before, and arithmetic with zones has room on both sides.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+_PLAIN = re.compile(r"[!-~]+").fullmatch  # what almost every text is; nothing can be wrong with it
 _RANGES = (("since", "until"), ("ended_since", "ended_until"))
-
-logging.getLogger("gateway").addHandler(logging.NullHandler())
-
-log = structlog.wrap_logger(
-    logging.getLogger("gateway"),
-    processors=[
-        structlog.stdlib.filter_by_level,
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
-    ],
-    wrapper_class=structlog.stdlib.BoundLogger,
-    cache_logger_on_first_use=True,
-)
-"""Where the gateway logs. It goes to the standard library's logger `gateway`; the program decides where that writes."""
 
 
 class CarryOut(Protocol):
@@ -60,10 +48,27 @@ class CarryOut(Protocol):
     def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Awaitable[Any]: ...
 
 
-_CHECKS: Mapping[str, Mapping[str, tuple[Callable[[Any, Any], Any], Any]]] = {
-    name: {parameter.name: (checker(parameter.type), parameter.type) for parameter in operation.parameters}
-    for name, operation in OPERATIONS.items()
-}
+@attrs.frozen
+class _Checks:
+    """How the arguments of one operation are checked: what is the same for all its calls."""
+
+    of: Mapping[str, tuple[Callable[[Any, Any], Any], Any]]
+    in_headers: frozenset[str]
+    required: tuple[str, ...]
+    ranges: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def for_(cls, operation: Operation) -> "_Checks":
+        checks = {each.name: (checker(each.type), each.type) for each in operation.parameters}
+        return cls(
+            checks,
+            frozenset(each.name for each in operation.parameters_in(Location.HEADER)),
+            tuple(each.name for each in operation.parameters if each.required),
+            tuple((first, last) for first, last in _RANGES if first in checks and last in checks),
+        )
+
+
+_CHECKS: Mapping[str, _Checks] = {name: _Checks.for_(operation) for name, operation in OPERATIONS.items()}
 
 
 def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,26 +77,26 @@ def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict[
     Raises: InvalidRequest with every bad argument in `fields`.
     """
     checks = _CHECKS[operation.name]
-    headers = {parameter.name for parameter in operation.parameters_in(Location.HEADER)}
     checked: dict[str, Any] = {}
     fields: dict[str, str] = {}
     for name, value in arguments.items():
-        check = checks.get(name)
+        check = checks.of.get(name)
         if check is None:
             fields[name] = "is not known here"
             continue
         try:
-            checked[name] = check[0](value, check[1])
+            kept = checked[name] = check[0](value, check[1])
         except Exception as error:  # noqa: BLE001 # whatever a check raises says what is wrong with the value
             fields.update(problems_of(error, name))
             continue
-        fields.update(_problems(name, checked[name]))
-        if name in headers and not str(value).isprintable():
+        if not (type(kept) is str and len(kept) <= MAX_KEY and _PLAIN(kept)):
+            fields.update(_problems(name, kept))
+        if name in checks.in_headers and not str(value).isprintable():
             fields[name] = "must be printable text"
-    for parameter in operation.parameters:
-        if parameter.required and parameter.name not in arguments:
-            fields[parameter.name] = "is missing"
-    for first, last in _RANGES:
+    for name in checks.required:
+        if name not in arguments:
+            fields[name] = "is missing"
+    for first, last in checks.ranges:
         since, until = checked.get(first), checked.get(last)
         if isinstance(since, datetime) and isinstance(until, datetime) and until < since:
             fields[last] = f"is before {first}"
@@ -136,6 +141,73 @@ def seal(error: GatewayError, operation: Operation, account: str) -> GatewayErro
     return error
 
 
+class Deadlines:
+    """Ends what takes too long, with one timer for all of it: `asyncio.timeout` makes one for each, and its heap.
+
+    Whatever is late is cancelled at most `GRAIN_SECONDS` after its time.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Deadline, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def after(self, seconds: float) -> "Deadline":
+        """A context in which the current task may stay for so long. Raises: TimeoutError."""
+        return Deadline(self, seconds)
+
+    def _add(self, deadline: "Deadline") -> None:
+        self._open[deadline] = None
+        if self._timer is None or deadline.at < self._timer.when():
+            self._set(deadline.at)
+
+    def _remove(self, deadline: "Deadline") -> None:
+        self._open.pop(deadline, None)
+
+    def _set(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for late in sorted((each for each in self._open if each.at <= now), key=lambda each: each.at):
+            self._remove(late)
+            late.expire()
+        if self._open:
+            self._set(max(min(each.at for each in self._open), now + GRAIN_SECONDS))
+
+
+class Deadline:
+    """One of `Deadlines`, for one `with` in one task."""
+
+    __slots__ = ("_all", "_cancelling", "_late", "_task", "at")
+
+    def __init__(self, deadlines: Deadlines, seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only a task can have a deadline")
+        self._all = deadlines
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._late = False
+        self.at = task.get_loop().time() + seconds
+
+    def __enter__(self) -> None:
+        self._all._add(self)
+
+    def expire(self) -> None:
+        """Cancel the task: the time is over."""
+        self._late = True
+        self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._all._remove(self)
+        # Somebody else may have cancelled the task too, and is then obeyed: as `asyncio.timeout` does it.
+        if self._late and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+
 class Guard:
     """Carries operations out on one adapter."""
 
@@ -144,6 +216,7 @@ class Guard:
         self._account = account
         self._vendor = vendor
         self._timeouts = timeouts
+        self._deadlines = Deadlines()
 
     async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         started = time.perf_counter()
@@ -152,7 +225,7 @@ class Guard:
             _refuse_key(checked)
             method = getattr(self._adapter, operation.name)
             _refuse_what_is_new(method, checked, self._vendor)
-            async with asyncio.timeout(self._deadline(operation, checked)):
+            with self._deadlines.after(self._deadline(operation, checked)):
                 answer = await method(**checked)
             _check_answer(operation, answer)
         except GatewayError as error:

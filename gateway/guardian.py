@@ -7,7 +7,8 @@ import attrs
 from gateway_contracts import Events, EventType, GatewayError, Hook, NotFound, Secret, Unsupported
 
 from .facade import AccountFacade
-from .guard import log, place_of
+from .guard import place_of
+from .logs import log
 
 WATCHED = (EventType.RINGING, EventType.ANSWERED, EventType.ENDED, EventType.RECORD_CREATED)
 EVERY_SECONDS = 300.0

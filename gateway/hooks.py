@@ -26,8 +26,9 @@ from gateway_contracts import (
 from .bodies import Bodies
 from .config import AccountConfig
 from .facade import AccountFacade
-from .guard import log, place_of
+from .guard import place_of
 from .journal import Journal
+from .logs import log
 from .metrics import Metrics
 from .texts import check_lengths
 

@@ -46,11 +46,12 @@ from multidict import MultiMapping
 
 from .bodies import Bodies
 from .dialling import ASKING, DIAL, Asking
-from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, json_lines
+from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, in_parts, json_lines
 from .facade import AccountFacade, Gateway, hook_tokens, timeouts_of
-from .guard import log, place_of
+from .guard import place_of
 from .hearing import Hearing
 from .keys import Caller, Keyring
+from .logs import log
 from .metrics import OK, Metrics, Moment
 from .openapi import make_openapi
 from .queries import read_body, read_query, sent_once
@@ -489,21 +490,10 @@ async def _arguments(request: web.Request, operation: Operation, bodies: Bodies)
         given = sent_once(request, parameter.sent_as)
         if given is not None and _is_meant(parameter.sent_as, given):
             arguments[parameter.name] = given
-    in_query = {parameter.name: parameter for parameter in operation.parameters_in(Location.QUERY)}
-    raw = _flag(request.query, "raw", fields)
-    for name in dict.fromkeys(request.query):
-        if name == "raw":
-            continue
-        if len(fields) >= MAX_PROBLEMS:
-            break
-        if name not in in_query:
-            fields[name] = _unknown_field(name, operation, in_query)
-            continue
-        values = request.query.getall(name)
-        try:
-            arguments[name] = from_text(values[0] if len(values) == 1 else values, in_query[name].type)
-        except InvalidValue as error:
-            fields.update({f"{name}{path}": text for path, text in error.fields.items()})
+    raw = False
+    if request.query_string:
+        raw = _flag(request.query, "raw", fields)
+        _read_query(request.query, operation, arguments, fields)
     if operation.verb in {"POST", "PUT", "PATCH"}:
         in_body = {parameter.name for parameter in operation.parameters_in(Location.BODY)}
         for name, value in (await _body(request, bodies, needed=bool(in_body))).items():
@@ -516,6 +506,26 @@ async def _arguments(request: web.Request, operation: Operation, bodies: Bodies)
     if fields:
         raise InvalidRequest("; ".join(f"{path} {text}" for path, text in fields.items()), fields=fields)
     return arguments, raw
+
+
+def _read_query(
+    query: MultiMapping[str], operation: Operation, arguments: dict[str, Any], fields: dict[str, str]
+) -> None:
+    """Put what *query* gives into *arguments*, and what is wrong with it into *fields*."""
+    known = {parameter.name: parameter for parameter in operation.parameters_in(Location.QUERY)}
+    for name in dict.fromkeys(query):
+        if name == "raw":
+            continue
+        if len(fields) >= MAX_PROBLEMS:
+            break
+        if name not in known:
+            fields[name] = _unknown_field(name, operation, known)
+            continue
+        values = query.getall(name)
+        try:
+            arguments[name] = from_text(values[0] if len(values) == 1 else values, known[name].type)
+        except InvalidValue as error:
+            fields.update({f"{name}{path}": text for path, text in error.fields.items()})
 
 
 def _is_meant(header: str, value: str) -> bool:
@@ -627,7 +637,9 @@ async def _stream(
             if kind == CSV:
                 await response.write(csv_header(names))
             async for page in _with_first(first, pages):
-                await response.write(csv_rows(page.items, names) if kind == CSV else json_lines(page.items, raw=raw))
+                for rows in in_parts(page.items):
+                    await response.write(csv_rows(rows, names) if kind == CSV else json_lines(rows, raw=raw))
+                    await asyncio.sleep(0)  # writing into a buffer that has room waits for nobody
             await response.write_eof()
         except Exception as error:  # noqa: BLE001 # whatever it is, a problem cannot follow half an answer
             log.warning("stream.cut", account=account.name, operation=operation.name, **place_of(error))

@@ -16,9 +16,9 @@ from gateway_contracts import CallEvent, InvalidRequest, Origin, RateLimited, du
 
 from .facade import Gateway
 from .following import MAX_SEQ, EventPage, EventQuery, as_wanted, check_filter, place
-from .guard import log
 from .journal import JournalError, Log, Wanted
 from .keys import Caller
+from .logs import log
 from .queries import read_query, sent_once
 
 SSE = "text/event-stream"

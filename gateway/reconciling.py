@@ -28,11 +28,12 @@ import attrs
 from gateway_contracts import OPERATIONS, Call, CallControl, Events, GatewayError, History
 
 from .facade import AccountFacade
-from .guard import log, place_of
+from .guard import place_of
 from .journal import Journal
 from .journal.accounting import Open, Taken, give_up, open_conversations, over_at, take_live, take_records
 from .journal.log import Key
 from .journal.positions import read_positions, write_position
+from .logs import log
 from .texts import cleaned
 
 FIRST_LOOK = timedelta(days=1)

@@ -41,7 +41,8 @@ from yarl import URL
 from .dialling import Dial
 from .facade import AccountFacade
 from .following import EventPage, EventQuery, Lost, ResyncReason, events_lost
-from .guard import check_arguments, log
+from .guard import check_arguments
+from .logs import log
 from .support import at_length
 
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")

@@ -20,7 +20,8 @@ from gateway_contracts import (
 )
 
 from .dialling import Opening, lost_error, problem_text
-from .guard import log, place_of
+from .guard import place_of
+from .logs import log
 from .texts import cleaned
 
 if TYPE_CHECKING:

@@ -12,12 +12,15 @@ from gateway_contracts import ConfigError
 
 from .config import listening_on
 from .facade import Gateway
-from .guard import log
+from .logs import log
 from .process import told_to_stop
 from .proxy import make_app
 
 LINGER_SECONDS = 1.0
 """How long what is left of a request is read, unused, after its answer, so that whoever still sends it gets that."""
+OPEN_FILES = 65_536
+BACKLOG = 1_024  # connections that come in one burst; the 128 of old make the others try again a second later
+
 _UNHEARD = logging.getLogger("gateway.http")
 _UNHEARD.setLevel(logging.CRITICAL + 1)
 
@@ -35,7 +38,7 @@ async def serving(gateway: Gateway) -> AsyncIterator[str]:
         assert gateway.config is not None  # noqa: S101 # make_app refuses a gateway without
         host, port = gateway.config.proxy.address
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         except OSError as error:
             raise ConfigError("proxy.listen", _trouble(f"{host}:{port}", error)) from error
         real_port = runner.addresses[0][1]
@@ -49,6 +52,7 @@ async def serve(path: Path, listen: str | None) -> None:
 
     Raises: ConfigError.
     """
+    _allow_many_connections()
     gateway = Gateway.from_file(path)
     if listen is not None and gateway.config is not None:
         gateway.config = listening_on(gateway.config, listen)
@@ -62,6 +66,22 @@ async def serve(path: Path, listen: str | None) -> None:
                 await told.wait()
                 announce("sidecar.stopping", url=url)
         announce("sidecar.stopped", url=url)
+
+
+def _allow_many_connections() -> None:
+    """Raise this process's own limit of open files as far as it may, to `OPEN_FILES` at most.
+
+    A call that is held open needs two, and systems start programs with 1,024 for the sake of those that use `select`.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def announce(event: str, **fields: str) -> None:

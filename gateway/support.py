@@ -20,7 +20,7 @@ from gateway_contracts import (
     loads,
 )
 
-from .guard import log
+from .logs import log
 
 Supported = Mapping[str, Support]
 """Every operation by name."""

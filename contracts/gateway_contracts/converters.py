@@ -4,12 +4,14 @@ A cattrs converter as it comes turns None into "None", "false" into True and 1.9
 """
 
 import enum
+import functools
 import itertools
 import math
 import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -26,6 +28,7 @@ from cattrs import (
     IterableValidationNote,
     StructureHandlerNotFoundError,
 )
+from cattrs.fns import identity
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from .secrets import Secret
@@ -59,9 +62,11 @@ def from_settings(value: Any, kind: type[T], secret: Callable[[Any], Secret]) ->
 
     Raises: InvalidValue, and what *secret* raises, as part of it.
     """
-    converter = _strict_converter(refuse_unknown=True)
-    converter.register_structure_hook(Secret, lambda found, _: secret(found))
-    return _structure(converter, value, kind)
+    token = _SECRET.set(secret)
+    try:
+        return _structure(_SETTINGS, value, kind)
+    finally:
+        _SECRET.reset(token)
 
 
 def checker(kind: Any) -> Callable[[Any, Any], Any]:
@@ -237,44 +242,63 @@ def _is_attrs(kind: Any) -> bool:
     return isinstance(origin, type) and attrs.has(origin)
 
 
-def _union_hook(converter: Converter) -> Callable[[Any, Any], Any]:
-    def structure(value: Any, kind: Any) -> Any:
+def _union_hook_factory(converter: Converter, *, exact: bool) -> Callable[[Any], Callable[[Any, Any], Any]]:
+    def factory(kind: Any) -> Callable[[Any, Any], Any]:
         members = typing.get_args(kind)
-        if value is None and type(None) in members:
-            return None
+        nullable = type(None) in members
         others = [member for member in members if member is not type(None)]
-        for index, member in enumerate(others):
-            try:
-                return converter.structure(value, member)
-            except (ValueError, TypeError, BaseValidationError):
-                if index == len(others) - 1:
-                    raise
-        raise ValueError("must be null")
+        as_it_is = _taken_as_they_are(members) if exact else frozenset()
 
-    return structure
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) in as_it_is or (value is None and nullable):
+                return value
+            for index, member in enumerate(others):
+                try:
+                    return converter.structure(value, member)
+                except (ValueError, TypeError, BaseValidationError):
+                    if index == len(others) - 1:
+                        raise
+            raise ValueError("must be null")
+
+        return structure
+
+    return factory
 
 
-def _sequence_hook(converter: Converter) -> Callable[[Any, Any], Any]:
-    def structure(value: Any, kind: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"must be a list, not {_kind_of(value)}")
+def _taken_as_they_are(members: Sequence[Any]) -> frozenset[type]:
+    """The types of values that a union of *members* takes without a look: a vendor's row is full of `str | None`."""
+    # Text could also be for an enumeration, a time or a secret; whole numbers have a range, others may be infinite.
+    plain = {str, bool, int, float, type(None)}
+    return frozenset({str, bool}.intersection(members)) if plain.issuperset(members) else frozenset()
+
+
+def _sequence_hook_factory(converter: Converter) -> Callable[[Any], Callable[[Any, Any], Any]]:
+    def factory(kind: Any) -> Callable[[Any, Any], Any]:
         member = (typing.get_args(kind) or (Any,))[0]
-        items: list[Any] = []
-        errors: list[Exception] = []
-        for index, item in enumerate(value):
-            try:
-                items.append(converter.structure(item, member))
-            except (ValueError, TypeError, BaseValidationError) as error:
-                note = IterableValidationNote(f"Structuring @ index {index}", index, member)
-                error.__notes__ = [*getattr(error, "__notes__", []), note]
-                errors.append(error)
-                if len(errors) == MAX_PROBLEMS:
-                    break
-        if errors:
-            raise IterableValidationError("invalid items", errors, kind)
-        return items if (typing.get_origin(kind) or kind) is list else tuple(items)
+        as_list = (typing.get_origin(kind) or kind) is list
 
-    return structure
+        def structure(value: Any, kind: Any) -> Any:
+            if not isinstance(value, list | tuple):
+                raise ValueError(f"must be a list, not {_kind_of(value)}")
+            one = converter.get_structure_hook(member)
+            items: list[Any] = []
+            errors: list[Exception] = []
+            for index, item in enumerate(value):
+                try:
+                    items.append(one(item, member))
+                except (ValueError, TypeError, BaseValidationError) as error:
+                    note = IterableValidationNote(f"Structuring @ index {index}", index, member)
+                    error.__notes__ = [*getattr(error, "__notes__", []), note]
+                    errors.append(error)
+                    if len(errors) == MAX_PROBLEMS:
+                        break
+            if errors:
+                raise IterableValidationError("invalid items", errors, kind)
+            return items if as_list else tuple(items)
+
+        return structure
+
+    return factory
 
 
 def _mapping_hook(converter: Converter) -> Callable[[Any, Any], Any]:
@@ -304,9 +328,10 @@ def _mapping_hook(converter: Converter) -> Callable[[Any, Any], Any]:
 def _object_hook_factory(converter: Converter) -> Callable[[Any], Callable[[Any, Any], Any]]:
     def factory(kind: Any) -> Callable[[Any, Any], Any]:
         generated = converter.gen_structure_attrs_fromdict(kind)
+        made = typing.get_origin(kind) or kind
 
         def structure(value: Any, kind: Any) -> Any:
-            if isinstance(value, typing.get_origin(kind) or kind):
+            if isinstance(value, made):
                 return value
             if type(value) is not dict:
                 raise ValueError(f"must be an object, not {_kind_of(value)}")
@@ -317,7 +342,7 @@ def _object_hook_factory(converter: Converter) -> Callable[[Any], Callable[[Any,
     return factory
 
 
-def _strict_converter(*, refuse_unknown: bool) -> Converter:
+def _strict_converter(*, refuse_unknown: bool, exact: bool = True) -> Converter:
     converter = Converter(forbid_extra_keys=refuse_unknown, detailed_validation=True)
     hooks: dict[type, Callable[[Any, Any], Any]] = {
         str: _exactly(str, "text"),
@@ -333,15 +358,22 @@ def _strict_converter(*, refuse_unknown: bool) -> Converter:
     }
     for kind, hook in hooks.items():
         converter.register_structure_hook(kind, hook)
-    converter.register_structure_hook_func(_is_sequence, _sequence_hook(converter))
+    converter.register_structure_hook_factory(_is_sequence, _sequence_hook_factory(converter))
     converter.register_structure_hook_func(_is_mapping, _mapping_hook(converter))
-    converter.register_structure_hook_func(_is_union, _union_hook(converter))
+    converter.register_structure_hook_factory(_is_union, _union_hook_factory(converter, exact=exact))
     converter.register_structure_hook_factory(_is_attrs, _object_hook_factory(converter))
     return converter
 
 
-def _text_converter() -> Converter:
+def _settings_converter() -> Converter:
+    # One for all files: to make one, and what it generates for each class of settings, takes milliseconds.
     converter = _strict_converter(refuse_unknown=True)
+    converter.register_structure_hook(Secret, lambda found, _: _SECRET.get()(found))
+    return converter
+
+
+def _text_converter() -> Converter:
+    converter = _strict_converter(refuse_unknown=True, exact=False)
 
     def one(value: Any) -> str:
         if not isinstance(value, str):
@@ -392,10 +424,23 @@ def _text_converter() -> Converter:
     return converter
 
 
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo in (UTC, None) else moment.astimezone(UTC)
+
+
+def _plain_union(converter: Converter, kind: Any) -> Callable[[Any], Any]:
+    # As it comes, cattrs looks at the class of every value; with `identity` it does not even call it.
+    members = set(typing.get_args(kind))
+    if members <= {str, bool, int, float, type(None)}:
+        return identity
+    return _in_utc if members == {datetime, type(None)} else lambda value: converter.unstructure(value)
+
+
 def _plain_converter(*, raw: bool) -> Converter:
     converter = Converter()
     converter.register_unstructure_hook(Secret, Secret.reveal)
-    converter.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC) if value.tzinfo else value)
+    converter.register_unstructure_hook(datetime, _in_utc)
+    converter.register_unstructure_hook_factory(_is_union, functools.partial(_plain_union, converter))
     if not raw:
 
         def without_raw(kind: Any) -> Callable[[Any], Any]:
@@ -410,5 +455,7 @@ def _plain_converter(*, raw: bool) -> Converter:
 _JSON = _strict_converter(refuse_unknown=False)
 _STRICT_JSON = _strict_converter(refuse_unknown=True)
 _TEXT = _text_converter()
+_SETTINGS = _settings_converter()
+_SECRET: ContextVar[Callable[[Any], Secret]] = ContextVar("secret")
 _WITH_RAW = _plain_converter(raw=True)
 _WITHOUT_RAW = _plain_converter(raw=False)

@@ -374,6 +374,10 @@ class _TooLong(Exception):  # never leaves this module
 
 
 async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    if response.content_length is not None and "Content-Encoding" not in response.headers:
+        if response.content_length > limit:
+            raise _TooLong
+        return await response.read()  # all at once: no more can come than was announced
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk

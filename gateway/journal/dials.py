@@ -4,6 +4,7 @@ A try of a dial is known by its `sent_at`, which no other try of it has. Nothing
 what a later try does.
 """
 
+import functools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -37,6 +38,15 @@ _BY_KEY = _LINKED.where(
     dials.c.caller == bindparam("caller"),
     dials.c.idempotency_key == bindparam("idempotency_key"),
 )
+_OF_TRY = update(dials).where(dials.c.dial_id == bindparam("the_dial"), dials.c.sent_at == bindparam("the_try"))
+
+
+@functools.cache
+def _by_link(*kinds: str) -> Select[Any]:
+    """The conversation that one of the ids of these *kinds* is linked to; each is a parameter with the kind's name."""
+    linked = or_(*(and_(links.c.kind == kind, links.c.value == bindparam(kind)) for kind in kinds))
+    query = select(links.c.conversation_id).where(links.c.account == bindparam("account"), linked)
+    return query.order_by(links.c.kind).limit(1)
 
 
 @attrs.frozen(kw_only=True)
@@ -196,9 +206,7 @@ def end(connection: Connection, dial_id: str, sent_at: datetime, ending: Ending,
     }
     # What is unknown keeps the error that said so, also when it is found out: it is what its caller was told.
     values |= {name: text for name in ("answer", "error") if (text := getattr(ending, name)) is not None}
-    changed = connection.execute(
-        update(dials).where(dials.c.dial_id == dial_id, dials.c.sent_at == to_micros(sent_at)).values(values)
-    )
+    changed = connection.execute(_OF_TRY, {**values, "the_dial": dial_id, "the_try": to_micros(sent_at)})
     if not changed.rowcount:
         return False
     dial = read(connection, dial_id)
@@ -457,15 +465,9 @@ def _unlink(connection: Connection, dial: Kept) -> None:
 
 def _conversation_with(connection: Connection, account: str, call_id: str | None, record_id: str | None) -> str | None:
     """The conversation that one of the ids is linked to."""
-    given = [
-        and_(links.c.kind == kind, links.c.value == value)
-        for kind, value in (("call_id", call_id), ("record_id", record_id))
-        if value
-    ]
-    if not given:
-        return None
-    query = select(links.c.conversation_id).where(links.c.account == account, or_(*given))
-    return connection.scalar(query.order_by(links.c.kind).limit(1))
+    given = {"call_id": call_id, "record_id": record_id}
+    given = {kind: value for kind, value in given.items() if value}
+    return connection.scalar(_by_link(*given), {"account": account, **given}) if given else None
 
 
 def _heard_first(connection: Connection, dial: Kept, now: datetime) -> str | None:

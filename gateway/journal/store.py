@@ -15,7 +15,7 @@ from gateway_contracts import ConfigError, JournalError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..guard import log
+from ..logs import log
 from . import schema
 from .engines import READERS, is_whole, make_engines
 from .migrations import migrate

@@ -97,14 +97,16 @@ def is_empty(since: datetime | None, until: datetime | None) -> bool:
     return bool(since and until and whole_second(since) >= whole_second(until))
 
 
-def read_all(answer: Answer, reader: Callable[..., T], parsed: Sequence[Any], raws: Sequence[Any]) -> tuple[T, ...]:
-    """*reader* of every row of a list; one that it cannot read is named by its place."""
-    found = []
-    for index, (row, raw) in enumerate(zip(parsed, raws, strict=True)):
-        try:
+def read_all(
+    answer: Answer, reader: Callable[..., T], parsed: Sequence[Any], raws: Sequence[Any], *, first: int = 0
+) -> tuple[T, ...]:
+    """*reader* of every row of a list; one that it cannot read is named by its place, counted from *first*."""
+    found: list[T] = []
+    try:
+        for row, raw in zip(parsed, raws, strict=True):
             found.append(reader(row, raw))
-        except (ValueError, OverflowError) as error:
-            raise answer.nonsense(f"its answer does not fit its documents: [{index}] {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise answer.nonsense(f"its answer does not fit its documents: [{first + len(found)}] {error}") from error
     return tuple(found)
 
 

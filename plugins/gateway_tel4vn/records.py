@@ -1,5 +1,6 @@
 """Finished calls and their recordings: how rows are read, pages followed and audio fetched, in all products."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from gateway_contracts import (
     Audio,
     CallRecord,
     Direction,
+    GatewayError,
     NotFound,
     Outcome,
     Page,
@@ -24,6 +26,8 @@ from .pages import Query, given, not_ours, page_size, start, turn
 from .reading import Reading, read, read_all
 from .settings import AccountSettings, Paging
 from .words import Number, outcome_of, parties, text, whole
+
+ROWS_AT_ONCE = 100  # a millisecond or two
 
 
 @attrs.frozen(kw_only=True)
@@ -95,9 +99,7 @@ class Records:
         size = page_size(self.reading.account, place, limit, self.page_size)
         answer = await self.http.send("GET", self.list_path, params=place.params(size))
         found = rows(answer.data)
-        named = [self.as_row(raw) for raw in found] if isinstance(found, list) else found
-        parsed = answer.parse(tuple[CdrRow, ...], named)
-        records = read_all(answer, self._record, parsed, found)
+        parsed, records = await self._read(answer, found)
         turned = turn(answer, place, size, [record.record_id for record in records], self._newest(records))
         kept = [
             record
@@ -105,6 +107,24 @@ class Records:
             if record.record_id not in turned.again and _picked(place.picks, record, row)
         ]
         return Page(items=tuple(kept), next=turned.next, total=None if place.picks else turned.total)
+
+    async def _read(self, answer: Answer, found: Any) -> tuple[Sequence[CdrRow], tuple[CallRecord, ...]]:
+        """The rows *found* in *answer*, and the records that they are. Others have their turn amid a long page."""
+        raws = answer.parse(list[Any], found)
+        parsed: list[CdrRow] = []
+        records: list[CallRecord] = []
+        for first in range(0, len(raws), ROWS_AT_ONCE):
+            if first:
+                await asyncio.sleep(0)
+            some = raws[first : first + ROWS_AT_ONCE]
+            try:
+                rows = answer.parse(tuple[CdrRow, ...], [self.as_row(raw) for raw in some])
+            except GatewayError:
+                answer.parse(tuple[CdrRow, ...], [self.as_row(raw) for raw in raws])  # which counts from the first
+                raise
+            parsed += rows
+            records += read_all(answer, self._record, rows, some, first=first)
+        return parsed, tuple(records)
 
     def _newest(self, records: Sequence[CallRecord]) -> str | None:
         """The start of the newest call, where the newest has been seen to come first: the order is not documented."""
@@ -128,10 +148,10 @@ class Records:
             source, target = (customer, extension) if direction is Direction.INBOUND else (extension, customer)
             source = source if direction is not Direction.UNKNOWN else None
         who = parties(direction, source, target, is_extension=self.reading.is_extension, extension=extension)
-        started, answered, ended = (
-            self.reading.time.read(getattr(row, name), name) for name in ("time_started", "time_answered", "time_ended")
-        )
-        ringing = self.reading.time.read(row.time_ringing or row.time_ringging, "time_ringing")
+        moment = self.reading.time.read
+        started, answered = moment(row.time_started, "time_started"), moment(row.time_answered, "time_answered")
+        ended = moment(row.time_ended, "time_ended")
+        ringing = moment(row.time_ringing or row.time_ringging, "time_ringing")
         outcome = outcome_of(row.status)
         duration, billed = whole(row.duration, "duration"), whole(row.billsec, "billsec")
         if duration is None and started and ended:

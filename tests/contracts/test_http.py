@@ -633,6 +633,19 @@ async def test_an_answer_that_is_too_large_is_not_read_on_nor_again(scripted, cl
     assert 2 == len(scripted.received)
 
 
+async def test_an_answer_that_does_not_say_how_large_it_is_has_the_same_bound(scripted, client, monkeypatch):
+    """It is read part by part, and no further."""
+    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    small, large = b"2\r\n[]\r\n0\r\n\r\n", b"7d2\r\n[" + b" " * 2000 + b"]\r\n0\r\n\r\n"
+    scripted.answers = [head + small, head + large]
+    http = await client()
+
+    assert [] == (await http.send("GET", "/list")).data
+    with pytest.raises(VendorProtocolError, match="larger"):
+        await http.send("GET", "/list")
+
+
 async def test_an_answer_that_unpacks_too_large_is_refused(scripted, client, http_answer, monkeypatch):
     """A few bytes of gzip can be a gigabyte."""
     monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 100_000)

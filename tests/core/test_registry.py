@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gateway import ConfigError, Gateway, PluginError
+from gateway import ConfigError, Gateway, PluginError, facade
 from gateway.registry import load_vendor, vendor_names
 
 GOOD = """
@@ -134,3 +134,18 @@ def test_a_vendor_that_nobody_supports_is_told_with_those_that_are():
 
     assert "did you mean 'memory'" in str(caught.value)
     assert "tel4vn-v1" in str(caught.value)
+
+
+def test_a_plugin_is_looked_for_once_however_many_accounts_it_has(monkeypatch):
+    """To look for it reads what is installed, which takes longer than all the rest of an account."""
+    looked_for = []
+
+    def load(name):
+        looked_for.append(name)
+        return load_vendor(name)
+
+    monkeypatch.setattr(facade, "load_vendor", load)
+
+    Gateway.from_config({"accounts": {f"account-{number}": {"vendor": "memory"} for number in range(5)}})
+
+    assert ["memory"] == looked_for

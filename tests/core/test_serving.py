@@ -1,12 +1,13 @@
-"""The sidecar as a process says nothing about what it could not read."""
+"""The sidecar as a process: what it says nothing about, and what it allows itself."""
 
 import asyncio
 import logging
+import resource
 
 import pytest
 
 from gateway import Gateway
-from gateway.serving import serving
+from gateway.serving import OPEN_FILES, _allow_many_connections, serving
 
 KEY, NUMBER = "gw_MY-SECRET-KEY", "0899098899"
 
@@ -34,3 +35,17 @@ async def test_a_request_that_cannot_be_read_is_not_repeated_in_any_log(caplog, 
     assert answer.split()[1].startswith(b"4")
     assert KEY not in seen
     assert NUMBER not in seen
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be():
+    """A call that is held open needs two, and systems start programs with few."""
+    _, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most // 2, hard))
+        _allow_many_connections()
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert (most, hard) == raised

@@ -39,7 +39,7 @@ async def test_one_call_has_one_id_whichever_way_the_vendor_tells_it(running, se
         adapter._ids = iter(["\x00\x1b1"])
         adapter.clock = lambda: now - timedelta(minutes=10)
         call = await gateway["hanoi"].click_to_call.start_call(extension="101", number="0899098899")
-        hostile = next(iter(adapter._calls))
+        hostile = next(iter(adapter.calls))
         event = CallEvent(
             account="hanoi", event_id="e\0", type=EventType.ANSWERED, call_id=hostile, received_at=adapter.clock()
         )

@@ -14,6 +14,8 @@ import pytest
 from aiohttp import web
 from gateway_simulators import Fault, ManualClock
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
+from gateway_tel4vn import records
+from gateway_tel4vn.records import Records
 
 from gateway import (
     AgentBusy,
@@ -435,6 +437,48 @@ async def test_a_bad_row_is_named_by_its_place(still, hanoi):
         await hanoi.history.list_records()
 
     assert "[1].from_number" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "bad"),
+    [("[450].from_number", {"from_number": ["0899"]}), ("[450] time_started", {"time_started": "soon"})],
+)
+async def test_a_bad_row_in_a_long_page_is_counted_from_its_first(still, hanoi, said, bad):
+    """However many rows are read at once."""
+    row = still.add_record()
+    rows = [{**row, "id": str(number)} for number in range(500)]
+    rows[450] |= bad
+    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": rows, "total": 500}))
+
+    with pytest.raises(VendorProtocolError) as caught:
+        await hanoi.history.list_records(limit=500)
+
+    assert said in caught.value.message
+
+
+async def test_others_have_their_turn_in_the_midst_of_a_long_page(still, hanoi, monkeypatch):
+    """A page of thousands does not hold up whatever else the process does."""
+    monkeypatch.setattr(records, "ROWS_AT_ONCE", 10)
+    row = still.add_record()
+    rows = [{**row, "id": str(number)} for number in range(100)]
+    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": rows, "total": 100}))
+    read, seen, begun = Records._record, [], asyncio.Event()
+
+    def reading(self, row, raw):
+        seen.append(row.id)
+        begun.set()
+        return read(self, row, raw)
+
+    async def other():
+        await begun.wait()
+        return len(seen)
+
+    monkeypatch.setattr(Records, "_record", reading)
+    turn = asyncio.create_task(other())
+    page = await hanoi.history.list_records(limit=100)
+
+    assert 10 == await turn
+    assert [each["id"] for each in rows] == [each.record_id for each in page.items]
 
 
 @pytest.mark.parametrize(
