@@ -7,6 +7,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, TypeVar
 
 import attrs
@@ -23,7 +24,7 @@ from gateway_contracts import (
     loads,
     to_json,
 )
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, null, or_, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, null, or_, select, update
 
 from ..texts import cleaned
 from .conversations import NEAR, Conversation, number_key, outside_of, same_number
@@ -40,6 +41,12 @@ _CANDIDATES = 1_000
 _LATELY = timedelta(hours=6)  # how long the parts of a conversation may come apart
 _TELLING = (EventType.RINGING, EventType.ANSWERED, EventType.MISSED, EventType.UNKNOWN)
 _DIAL_LIFE = timedelta(minutes=10)  # how long after a click-to-call its first event may come
+
+_LINKED = select(links.c.value, links.c.conversation_id).where(
+    links.c.account == bindparam("of_account"),
+    links.c.kind == bindparam("of_kind"),
+    links.c.value.in_(bindparam("values", expanding=True)),
+)
 
 T = TypeVar("T")
 
@@ -288,11 +295,12 @@ class Known:
 
     def look_up(self, keys: Collection[Key]) -> None:
         """Load the links of *keys*, and the conversations that they lead to."""
-        columns = (links.c.account, links.c.kind, links.c.value)
-        for some in _chunks(sorted(set(keys) - self.links.keys())):
-            found = select(*columns, links.c.conversation_id).where(tuple_(*columns).in_(some))
-            for account, kind, value, conversation_id in self.connection.execute(found):
-                self.links[(account, kind, value)] = conversation_id
+        # By account and kind, as the index is: SQLite reads the whole table for an IN of rows.
+        for (account, kind), group in groupby(sorted(set(keys) - self.links.keys()), key=lambda key: key[:2]):
+            for some in _chunks([value for _, _, value in group]):
+                found = {"of_account": account, "of_kind": kind, "values": some}
+                for value, conversation_id in self.connection.execute(_LINKED, found):
+                    self.links[(account, kind, value)] = conversation_id
         self.fetch(set(self.links.values()))
 
     def add(self, event: CallEvent, conversation: Conversation | None = None) -> CallEvent | None:
