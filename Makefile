@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint types acme check format support surface clean
+.PHONY: demo test bench lint types acme mutants check format support surface clean
 
 demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
@@ -28,7 +28,11 @@ types: $(READY)
 acme:
 	@PYTHON=$(PYTHON) .ci/acme
 
-check: test lint types acme
+# Adapters that are wrong in one way each: the suite must catch every one of them.
+mutants: $(READY)
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+check: test lint types acme mutants
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

@@ -176,9 +176,20 @@ class Tel4vnFarSide:
         finally:
             await runner.cleanup()
         return [
-            Webhook(request=request, type=EVENTS[body["state"]], call_id=body["call_id"])
+            Webhook(
+                request=request,
+                type=EVENTS[body["state"]],
+                call_id=body["call_id"],
+                occurred_at=_occurred(body),
+            )
             for request, body in zip(arrived, told, strict=True)
         ]
 
     async def happens(self, *, cut=False):
         return None
+
+
+def _occurred(body):
+    """When what a webhook tells of happened; its times are those of the clock in Vietnam."""
+    written = body.get({"ringing": "time_started", "answered": "time_answered"}.get(body["state"], "time_ended"))
+    return datetime.fromisoformat(f"{written}+07:00") if written else None

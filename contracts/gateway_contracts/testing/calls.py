@@ -42,11 +42,12 @@ class CallTests:
     async def test_a_started_call_rings_its_extension_once(self, pbx: Any, far: FarSide) -> None:
         """One start_call is one ringing phone, and the answer says who and whom."""
         method, arguments = await method_of(pbx, far, OPERATIONS["start_call"])
-        before = len(far.rang())
+        before, asked = len(far.rang()), len(far.requests())
 
         started = await method(**arguments)
 
         assert [far.extension] == list(far.rang())[before:]
+        assert any(far.number.lstrip("+0") in request for request in far.requests()[asked:]), "another number"
         assert (far.extension, far.number) == (started.extension, started.number)
         assert timedelta(0) == started.requested_at.utcoffset()
 
@@ -118,12 +119,19 @@ class CallTests:
 
     @where_supported
     async def test_a_live_call_is_listed_with_both_sides(self, pbx: Any, far: FarSide) -> None:
-        """The call that the vendor has in progress is shown with its id, its sides and an aware start."""
+        """The call that the vendor has in progress is shown with its id, its sides and an aware start, and beside it
+        whatever else goes on.
+        """
         method, _ = await method_of(pbx, far, OPERATIONS["list_calls"])
         call_id = await far.live_call()
+        both = {far.extension}
+        with contextlib.suppress(Unsupported):
+            await pbx.click_to_call.start_call(extension=far.second_extension, number=far.number)
+            both.add(far.second_extension)
 
         calls = {each.call_id: each for each in (await method()).items}
 
+        assert both == {each.extension for each in calls.values()}
         assert (far.extension, far.number) == (calls[call_id].extension, calls[call_id].to_number)
         assert timedelta(0) == calls[call_id].started_at.utcoffset()
 

@@ -58,8 +58,8 @@ class EventTests(AccountTests):
             found = [await events.parse_webhook(webhook.request) for webhook in webhooks]
             recorded = await _recorded(pbx)
 
-        told = [[(event.type, event.call_id) for event in each] for each in found]
-        assert [[(webhook.type, webhook.call_id)] for webhook in webhooks] == told
+        told = [[(event.type, event.call_id, event.occurred_at) for event in each] for each in found]
+        assert [[(webhook.type, webhook.call_id, webhook.occurred_at)] for webhook in webhooks] == told
         times = [time for each in found for event in each for time in (event.received_at, event.occurred_at) if time]
         assert {timedelta(0)} == {time.utcoffset() for time in times}
         assert recorded is None or {webhook.call_id for webhook in webhooks} <= recorded
@@ -183,6 +183,14 @@ def _request(body: bytes, kind: str = "application/json", more: dict[str, str] |
     return WebhookRequest(headers={**(more or {}), "content-type": kind}, body=body, received_at=datetime.now(UTC))
 
 
+def _object_in(body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
 def _hostile(webhooks: Sequence[WebhookRequest]) -> list[WebhookRequest]:
     """Requests that nobody should send, the same ones in every run; many are nearly one of *webhooks*."""
     text = st.text(st.sampled_from('aZ0 é漢\u200b"\\/%&=:{[<'), max_size=8)
@@ -211,7 +219,11 @@ def _hostile(webhooks: Sequence[WebhookRequest]) -> list[WebhookRequest]:
         return json.dumps({**data, key: value}).encode()
 
     bodies = nearly() | st.sampled_from(fixed) | st.binary(max_size=40) | values.map(json.dumps).map(str.encode)
-    found: list[WebhookRequest] = []
+    found = [
+        _request(json.dumps({**data, key: "undocumented"}).encode(), "application/json", webhook.headers)
+        for webhook, data in ((webhook, _object_in(webhook.body)) for webhook in webhooks)
+        for key in data
+    ]
 
     # Collected first: what is done with them has to wait, and hypothesis does not.
     @settings(

@@ -44,11 +44,14 @@ class Trouble(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Webhook:
-    """A webhook as the vendor sends it, and what it tells: *type* of the call *call_id*, as records name it."""
+    """A webhook as the vendor sends it, and what it tells: *type* of the call *call_id*, as records name it, and when
+    it *occurred_at*, None where the vendor does not say.
+    """
 
     request: WebhookRequest
     type: EventType
     call_id: str
+    occurred_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -16,6 +16,7 @@ from .lacking import method_of, refusal_of, where_supported
 
 LIST = OPERATIONS["list_records"]
 NUMBER = "0900111222"
+_NOBODY_TALKED = {Outcome.BUSY, Outcome.NO_ANSWER, Outcome.CANCELLED, Outcome.UNREACHABLE}
 NEW_WORD = "GONE-WITH-THE-WIND"
 _MOST_PAGES = 200
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
@@ -280,12 +281,14 @@ class HistoryTests:
         edge = datetime(2024, 2, 29, 17, tzinfo=UTC)
         for step in (-2, -1, 0, 1):
             await far.finished_call(started_at=edge + step * _SECOND)
+        await far.finished_call(started_at=edge - timedelta(hours=30))  # a day and more before
 
         counted = [await count(since=edge - step * _SECOND, until=edge + step * _SECOND) for step in (1, 2)]
         listed = await pbx.reports.list_call_ids(since=edge - _SECOND, until=edge + _SECOND)
+        long = await pbx.reports.list_call_ids(since=edge - timedelta(hours=31), until=edge + _SECOND)
 
         assert [2, 4] == [sum(each.count for each in page.items) for page in counted]
-        assert 2 == len({each.call_id for each in listed.items})
+        assert [2, 4] == [len({each.call_id for each in page.items}) for page in (listed, long)]
 
     # Words
 
@@ -307,6 +310,7 @@ class HistoryTests:
             assert (word, outcomes.get(word, record.outcome)) == (word, record.outcome)
             assert word in outcomes or record.outcome in {Outcome.UNKNOWN, Outcome.FAILED}
             assert record == await pbx.history.get_record(record_id)
+            assert record.outcome not in _NOBODY_TALKED or not record.talk_seconds, f"somebody talked, though {word}"
         for record_id, word in went.items():
             direction = found[record_id].direction
             assert (word, directions.get(word, direction)) == (word, direction)

@@ -214,10 +214,13 @@ class TroubleTests(AccountTests):
 
     @where_supported
     async def test_one_token_serves_requests_that_come_together(self, pbx: Any, far: FarSide) -> None:
-        """Twenty requests at once on a new account, and again after every token was refused: one token each time."""
+        """Twenty requests at once on a new account, one more, and all again after every token was refused: one token
+        each time.
+        """
         ask = _a_read(pbx)
         before = far.token_requests()
         await asyncio.gather(*(ask() for _ in range(20)))
+        await ask()
         first = far.token_requests() - before
         far.refuse_tokens()
         await asyncio.gather(*(ask() for _ in range(20)))
