@@ -8,7 +8,8 @@ from sqlalchemy import insert, select, update
 from gateway.journal.leases import while_held
 from gateway.journal.schema import leases
 
-SHORT = 0.05
+LIFE, SHORT = 30.0, 0.2
+"""Seconds: a life that nothing outlasts here, renewed as often as a short one, and one that ends soon."""
 
 
 class Work:
@@ -30,13 +31,19 @@ class Work:
             self.stopped.set()
 
 
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Leases are renewed, and asked for, every few hundredths of a second."""
+    monkeypatch.setattr("gateway.journal.leases._RENEWALS", 1_000)
+
+
 @pytest.fixture
 async def holding(store):
     """Starts to do a work under the lease `it`; what runs in the end is stopped."""
     tasks = []
 
     def start(work, **more):
-        task = asyncio.ensure_future(while_held(store, "it", work, **{"life_seconds": SHORT, **more}))
+        task = asyncio.ensure_future(while_held(store, "it", work, **{"life_seconds": LIFE, **more}))
         tasks.append(task)
         return task
 
@@ -121,7 +128,7 @@ async def test_what_the_work_raises_comes_out_and_the_lease_is_free(holding, sto
 async def test_a_lease_that_cannot_be_renewed_stops_the_work(holding, store, monkeypatch):
     """After its life it may be somebody else's, though this process cannot see that."""
     work = Work()
-    holding(work)
+    holding(work, life_seconds=SHORT)
     await work.running.wait()
     never = asyncio.Event()
 
