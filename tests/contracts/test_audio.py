@@ -455,7 +455,7 @@ async def test_a_recording_that_does_not_come_in_time_is_an_error(scripted, fetc
     scripted.answers = [(start, "hang")]
 
     with pytest.raises(VendorTimeout):
-        async with await fetch(timeouts=Timeouts(connect=1, read=0.05)) as audio:
+        async with await fetch(timeouts=Timeouts(connect=1, read=0.4)) as audio:
             await audio.read()
 
 

@@ -303,7 +303,7 @@ async def test_a_kazoo_4_that_does_not_answer_a_subscription_is_left():
 
     pauses = []
     routes = (web.post("/oapi/v1/voice/auth_token", give_token), web.get("/", serve))
-    async with serving(*routes) as url, following(url, pauses=pauses, read=0.2) as events:
+    async with serving(*routes) as url, following(url, pauses=pauses, read=0.8) as events:
         gap, ringing = await anext(events), await anext(events)
 
     assert "gap" in gap.raw
