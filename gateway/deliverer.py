@@ -133,7 +133,7 @@ class Deliverer:
         # What is under way is still due, too.
         room = {each: AT_ONCE + under_way[each] for each in active if under_way[each] < AT_ONCE}
         before = set(self._under_way)  # one that ends meanwhile is due in what is read, and no longer
-        due, nearest = await self.journal.store.read(partial(deliveries.due, ids=room, now=now, room=room))
+        due, nearest = await self.journal.store.read(partial(deliveries.due, now=now, room=room))
         for each in due:
             if each.delivery_id not in before and under_way[each.subscription_id] < AT_ONCE:
                 under_way[each.subscription_id] += 1

@@ -3,13 +3,14 @@
 A conversation's state only moves forward, whatever the order in which its events arrive, and it ends exactly once.
 """
 
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 from gateway_contracts import CallEvent, CallRecord, CallState, Direction, EventSource, EventType, Outcome
+
+from .schema import new_id
 
 RANKS: Mapping[str, int] = {
     CallState.UNKNOWN: -1,
@@ -37,7 +38,7 @@ _NUMBER_DIGITS = 9  # of a phone number: what stays the same whether the country
 class Conversation:
     """What is known of one conversation. Times are moments in UTC, durations seconds."""
 
-    conversation_id: str = attrs.field(factory=lambda: f"cv_{secrets.token_hex(12)}")
+    conversation_id: str = attrs.field(factory=lambda: new_id("cv"))
     account: str
     state: CallState = CallState.UNKNOWN
     direction: Direction = Direction.UNKNOWN
@@ -184,4 +185,5 @@ def same_number(one: str | None, other: str | None) -> bool:
 
 def number_key(text: str | None) -> str:
     """What all ways of writing a phone number have in common; empty when there is none."""
-    return "".join(filter(str.isdigit, text or ""))[-_NUMBER_DIGITS:]
+    text = text or ""
+    return (text if text.isdigit() else "".join(filter(str.isdigit, text)))[-_NUMBER_DIGITS:]

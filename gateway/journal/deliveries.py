@@ -4,9 +4,9 @@ Of the pending deliveries of one conversation to one subscription only the first
 the next one a time when it is over. So what is due is found without looking at what waits.
 """
 
-import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import attrs
@@ -15,9 +15,21 @@ from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, inser
 
 from ..signatures import message_id
 from ..subscriptions import Attempt, Delivery, DeliveryState, SubscriptionState
-from .schema import attempts, deliveries, events, from_micros, inserting, subscriptions, to_micros
+from .schema import attempts, deliveries, events, from_micros, inserting, new_id, subscriptions, to_micros
 
 CHUNK = 500
+
+_FIRSTS = select(
+    subscriptions.c.subscription_id,
+    select(func.min(deliveries.c.next_at))
+    .where(
+        deliveries.c.subscription_id == subscriptions.c.subscription_id,
+        deliveries.c.state == DeliveryState.PENDING,
+        deliveries.c.next_at >= 0,  # what has none is not even looked at in the index
+    )
+    .scalar_subquery(),
+).where(subscriptions.c.state == SubscriptionState.ACTIVE)
+"""When the first delivery of each active subscription is due: one look into the index for each, whatever is over."""
 
 
 @attrs.frozen(kw_only=True)
@@ -59,14 +71,23 @@ def plan(connection: Connection, planned: Sequence[Planned], now: datetime) -> N
     """Write the deliveries of new events, and how far each subscription is then; twice is as good as once."""
     at = to_micros(now)
     for each in planned:
-        where = and_(
-            subscriptions.c.subscription_id == each.subscription_id,
-            subscriptions.c.after_seq < each.reached,
-            subscriptions.c.state == SubscriptionState.ACTIVE,
-        )
-        moved = connection.execute(update(subscriptions).where(where).values(after_seq=each.reached)).rowcount
-        if moved:
+        if each.events and _move(connection, [each.subscription_id], each.reached):
             _add(connection, each.subscription_id, [(event, 0) for event in each.events], at)
+    # Most want none of them, so those go on together.
+    idle = sorted((each.reached, each.subscription_id) for each in planned if not each.events)
+    for reached, group in groupby(idle, key=lambda each: each[0]):
+        ids = [subscription_id for _, subscription_id in group]
+        for start in range(0, len(ids), CHUNK):
+            _move(connection, ids[start : start + CHUNK], reached)
+
+
+def _move(connection: Connection, ids: Sequence[str], reached: int) -> int:
+    where = and_(
+        subscriptions.c.subscription_id.in_(ids),
+        subscriptions.c.after_seq < reached,
+        subscriptions.c.state == SubscriptionState.ACTIVE,
+    )
+    return connection.execute(update(subscriptions).where(where).values(after_seq=reached)).rowcount
 
 
 def replay(connection: Connection, planned: Planned, now: datetime) -> int:
@@ -107,15 +128,16 @@ def failed_after(connection: Connection, subscription_id: str, seq: int) -> list
     return list(connection.scalars(query))
 
 
-def due(
-    connection: Connection, ids: Collection[str], now: datetime, room: Mapping[str, int]
-) -> tuple[list[Due], datetime | None]:
-    """Of each subscription of *ids* the deliveries that are due, at most *room*, and when the next one will be."""
+def due(connection: Connection, now: datetime, room: Mapping[str, int]) -> tuple[list[Due], datetime | None]:
+    """Of each active subscription in *room* the deliveries that are due, at most so many, and when the next one will
+    be.
+    """
     at = to_micros(now)
     found: list[Due] = []
-    nearest: list[int] = []
+    firsts = {each: first for each, first in connection.execute(_FIRSTS) if first is not None and each in room}
+    nearest = [first for first in firsts.values() if first > at]
     columns = (*deliveries.c, events.c.account, events.c.body)
-    for each in ids:
+    for each in (each for each, first in firsts.items() if first <= at):
         mine = and_(deliveries.c.subscription_id == each, deliveries.c.state == DeliveryState.PENDING)
         query = (
             select(*columns)
@@ -228,7 +250,7 @@ def _add(connection: Connection, subscription_id: str, added: Sequence[tuple[Cal
             busy.add(event.conversation_id)
         rows.append(
             {
-                "delivery_id": f"dv_{secrets.token_hex(12)}",
+                "delivery_id": new_id("dv"),
                 "subscription_id": subscription_id,
                 "seq": event.seq,
                 "replay": number,

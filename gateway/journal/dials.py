@@ -13,11 +13,13 @@ from typing import Any
 import attrs
 from gateway_contracts import CallState, Direction
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from .conversations import NEAR, Conversation, number_key, same_number
 from .leases import time_of
-from .log import conversation_of, conversation_row
+from .log import ADD_CONVERSATIONS, conversation_of, conversation_row
 from .schema import conversations, dials, events, from_micros, inserting, leases, links, to_micros
+from .statements import Prepared
 from .troubles import UnreadableRow
 
 IN_PROGRESS, PLACED, NOT_PLACED, UNKNOWN = "in_progress", "placed", "not_placed", "unknown"
@@ -38,6 +40,11 @@ _BY_KEY = _LINKED.where(
     dials.c.caller == bindparam("caller"),
     dials.c.idempotency_key == bindparam("idempotency_key"),
 )
+_ADD_DIAL = Prepared(insert(dials))
+_ADD_LINKS = {  # beside those that there are
+    each.name: Prepared(made(links).on_conflict_do_nothing())
+    for each, made in ((sqlite.dialect, sqlite.insert), (postgresql.dialect, postgresql.insert))
+}
 _OF_TRY = update(dials).where(dials.c.dial_id == bindparam("the_dial"), dials.c.sent_at == bindparam("the_try"))
 
 
@@ -160,7 +167,7 @@ def begin(connection: Connection, intent: Intent, lost: str, *, renewing: bool =
         "process": intent.process,
     }
     if found is None:
-        connection.execute(insert(dials), [{"dial_id": intent.dial_id, **row}])
+        _ADD_DIAL.execute(connection, [{"dial_id": intent.dial_id, **row}])
     else:
         connection.execute(update(dials).where(dials.c.dial_id == found.dial_id).values(row))
     begun = Kept(
@@ -420,7 +427,7 @@ def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> 
             created_at=dial.sent_at,
             updated_at=now,
         )
-        connection.execute(insert(conversations), [conversation_row(conversation)])
+        ADD_CONVERSATIONS.execute(connection, [conversation_row(conversation)])
         found, evidence = conversation.conversation_id, ending.evidence
     conversation_id = found or dial.conversation_id
     ids = {"call_id": call_id, "record_id": record_id}
@@ -440,7 +447,7 @@ def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> 
         if value
     ]
     if rows:
-        connection.execute(inserting(connection, links).on_conflict_do_nothing(), rows)
+        _ADD_LINKS[connection.dialect.name].execute(connection, rows)
     if call_id is None and ending.state == PLACED:
         known = connection.scalar(select(links.c.value).where(_links_to(conversation_id, "call_id")).limit(1))
         if known is not None:

@@ -29,6 +29,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, nu
 from ..texts import cleaned
 from .conversations import NEAR, Conversation, number_key, outside_of, same_number
 from .schema import conversations, counters, dials, events, from_micros, links, to_micros
+from .statements import Prepared
 from .store import Store
 from .troubles import UnreadableRow
 
@@ -42,10 +43,57 @@ _LATELY = timedelta(hours=6)  # how long the parts of a conversation may come ap
 _TELLING = (EventType.RINGING, EventType.ANSWERED, EventType.MISSED, EventType.UNKNOWN)
 _DIAL_LIFE = timedelta(minutes=10)  # how long after a click-to-call its first event may come
 
+# Made once: to make them takes as long as to run them, for each batch of events.
 _LINKED = select(links.c.value, links.c.conversation_id).where(
     links.c.account == bindparam("of_account"),
     links.c.kind == bindparam("of_kind"),
     links.c.value.in_(bindparam("values", expanding=True)),
+)
+_KNOWN = select(events.c.digest).where(events.c.digest.in_(bindparam("digests", expanding=True)))
+_CONVERSATIONS = select(conversations).where(conversations.c.conversation_id.in_(bindparam("ids", expanding=True)))
+_TAKEN = (
+    update(counters)
+    .where(counters.c.name == "events")
+    .values(value=counters.c.value + bindparam("count"))
+    .returning(counters.c.value)
+)
+_UNTOLD = (
+    select(dials.c.account, dials.c.extension, dials.c.number, dials.c.created_at, links.c.conversation_id)
+    .join(
+        links,
+        and_(links.c.account == dials.c.account, links.c.kind == "dial_id", links.c.value == dials.c.dial_id),
+    )
+    .where(
+        dials.c.account == bindparam("of_account"),
+        dials.c.state.in_(("placed", "unknown")),
+        dials.c.call_id.is_(None),
+        dials.c.created_at >= bindparam("since"),
+    )
+    .order_by(dials.c.created_at.desc())
+)
+_RECORD = select(links.c.value).where(
+    links.c.conversation_id == conversations.c.conversation_id, links.c.kind == "record_id"
+)
+_PARTS = (
+    select(conversations)
+    .where(
+        conversations.c.account == bindparam("of_account"),
+        conversations.c.updated_at >= bindparam("since"),
+        or_(
+            conversations.c.state == CallState.UNKNOWN,
+            conversations.c.end_source == EventSource.RECONCILED,
+            ~_RECORD.exists(),
+        ),
+    )
+    .order_by(conversations.c.updated_at.desc())
+    .limit(_CANDIDATES)
+)
+_ADD_EVENTS, ADD_CONVERSATIONS, _ADD_LINKS = map(Prepared, map(insert, (events, conversations, links)))
+_COLUMNS = tuple(column.name for column in conversations.columns)
+_CHANGE_CONVERSATIONS = Prepared(
+    update(conversations)
+    .where(conversations.c.conversation_id == bindparam("conversation_id"))
+    .values({name: bindparam(name) for name in _COLUMNS if name != "conversation_id"})
 )
 
 T = TypeVar("T")
@@ -251,20 +299,14 @@ def _fresh(connection: Connection, candidates: Sequence[CallEvent]) -> dict[byte
     for event in candidates:
         by_digest.setdefault(_digest(event), event)
     for some in _chunks(list(by_digest)):
-        for (digest,) in connection.execute(select(events.c.digest).where(events.c.digest.in_(some))):
+        for (digest,) in connection.execute(_KNOWN, {"digests": some}):
             del by_digest[bytes(digest)]
     return by_digest
 
 
 def _take_numbers(connection: Connection, count: int) -> int:
     """Take *count* numbers; gives the last one that was taken before."""
-    taken = (
-        update(counters)
-        .where(counters.c.name == "events")
-        .values(value=counters.c.value + count)
-        .returning(counters.c.value)
-    )
-    return int(connection.execute(taken).scalar_one()) - count
+    return int(connection.execute(_TAKEN, {"count": count}).scalar_one()) - count
 
 
 @attrs.define
@@ -328,10 +370,8 @@ class Known:
 
     def fetch(self, ids: Collection[str]) -> None:
         for some in _chunks(sorted(set(ids) - self.conversations.keys())):
-            for row in self.connection.execute(
-                select(conversations).where(conversations.c.conversation_id.in_(some))
-            ).mappings():
-                self._hold(conversation_of(row))
+            for row in self.connection.execute(_CONVERSATIONS, {"ids": some}):
+                self._hold(conversation_of(dict(zip(_COLUMNS, row, strict=True))))
 
     def _hold(self, conversation: Conversation) -> None:
         self.conversations[conversation.conversation_id] = conversation
@@ -408,25 +448,8 @@ class Known:
         """The dials of late whose call ids the vendor did not tell, the newest first."""
         since = self._new_since("dials", event, _DIAL_LIFE)
         if since is not None:
-            query = (
-                select(dials.c.account, dials.c.extension, dials.c.number, dials.c.created_at, links.c.conversation_id)
-                .join(
-                    links,
-                    and_(
-                        links.c.account == dials.c.account,
-                        links.c.kind == "dial_id",
-                        links.c.value == dials.c.dial_id,
-                    ),
-                )
-                .where(
-                    dials.c.account == event.account,
-                    dials.c.state.in_(("placed", "unknown")),
-                    dials.c.call_id.is_(None),
-                    dials.c.created_at >= to_micros(since),
-                )
-                .order_by(dials.c.created_at.desc())
-            )
-            self.dials[event.account] = self.connection.execute(query).all()
+            late = {"of_account": event.account, "since": to_micros(since)}
+            self.dials[event.account] = self.connection.execute(_UNTOLD, late).all()
         return self.dials[event.account]
 
     def _has_call(self, conversation_id: str) -> bool:
@@ -461,26 +484,9 @@ class Known:
         since = self._new_since("conversations", event, _LATELY)
         if since is None:
             return
-        record = select(links.c.value).where(
-            links.c.conversation_id == conversations.c.conversation_id, links.c.kind == "record_id"
-        )
-        query = (
-            select(conversations)
-            .where(
-                conversations.c.account == event.account,
-                conversations.c.updated_at >= to_micros(since),
-                or_(
-                    conversations.c.state == CallState.UNKNOWN,
-                    conversations.c.end_source == EventSource.RECONCILED,
-                    ~record.exists(),
-                ),
-            )
-            .order_by(conversations.c.updated_at.desc())
-            .limit(_CANDIDATES)
-        )
-        for row in self.connection.execute(query).mappings():
-            if row["conversation_id"] not in self.conversations:
-                self._hold(conversation_of(row))
+        for row in self.connection.execute(_PARTS, {"of_account": event.account, "since": to_micros(since)}):
+            if row.conversation_id not in self.conversations:
+                self._hold(conversation_of(dict(zip(_COLUMNS, row, strict=True))))
 
     def _new_since(self, what: str, event: CallEvent, before: timedelta) -> datetime | None:
         """Since when *what* is to be read for *event*; None when that was done. One reading serves the whole batch."""
@@ -518,25 +524,11 @@ class Known:
 
     def save(self) -> None:
         """Write what the batch changed."""
-        rows = {each: conversation_row(self.conversations[each]) for each in self.changed}
-        fresh = [row for each, row in rows.items() if each in self.new]
-        if fresh:
-            self.connection.execute(insert(conversations), fresh)
-        others = [
-            {f"_{name}": value for name, value in row.items()} for each, row in rows.items() if each not in self.new
-        ]
-        if others:
-            names = [column.name for column in conversations.columns if column.name != "conversation_id"]
-            self.connection.execute(
-                update(conversations)
-                .where(conversations.c.conversation_id == bindparam("_conversation_id"))
-                .values({name: bindparam(f"_{name}") for name in names}),
-                others,
-            )
-        if self.linked:
-            self.connection.execute(insert(links), self.linked)
-        if self.rows:
-            self.connection.execute(insert(events), self.rows)
+        rows = [conversation_row(self.conversations[each]) for each in self.changed]
+        ADD_CONVERSATIONS.execute(self.connection, [row for row in rows if row["conversation_id"] in self.new])
+        _CHANGE_CONVERSATIONS.execute(self.connection, [row for row in rows if row["conversation_id"] not in self.new])
+        _ADD_LINKS.execute(self.connection, self.linked)
+        _ADD_EVENTS.execute(self.connection, self.rows)
 
 
 def _keys(event: CallEvent) -> list[Key]:
@@ -623,7 +615,7 @@ _MOMENTS = ("started_at", "answered_at", "ended_at", "created_at", "updated_at")
 _WORDS = {"state": CallState, "direction": Direction, "outcome": Outcome}
 
 
-def conversation_of(row: RowMapping) -> Conversation:
+def conversation_of(row: RowMapping | dict[str, Any]) -> Conversation:
     """The conversation in *row*."""
     values = dict(row)
     try:
@@ -638,7 +630,7 @@ def conversation_of(row: RowMapping) -> Conversation:
 
 def conversation_row(conversation: Conversation) -> dict[str, Any]:
     """*conversation* as the database keeps it."""
-    values = attrs.asdict(conversation)
+    values = {name: getattr(conversation, name) for name in _COLUMNS}
     for name in _MOMENTS:
         values[name] = None if values[name] is None else to_micros(values[name])
     return values

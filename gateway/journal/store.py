@@ -74,7 +74,8 @@ class Store:
         self._reader = reader
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(MAX_WAITING)
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._gathered: list[_Waiting] = []
+        self._waiting: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
         self._thread = threading.Thread(target=self._write_all, name="journal-writer", daemon=True)
@@ -102,8 +103,15 @@ class Store:
             self._room.release()
             raise _closed()
         waiting = _Waiting(batcher, item, self._loop.create_future())
-        self._waiting.put(waiting)
+        if not self._gathered:  # those who go on together after a commit come together: no commit for the first alone
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(waiting)
         return await waiting.done  # type: ignore[no-any-return] # the future holds what the batcher gave
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._waiting.put(self._gathered)
+            self._gathered = []
 
     async def read(self, work: Work[T]) -> T:
         """What *work* gives, from one moment's view of the database. Writers never hold it up, nor it them.
@@ -134,10 +142,10 @@ class Store:
 
     def _write_all(self) -> None:
         while first := self._waiting.get():
-            batch = [first]
+            batch = first
             with contextlib.suppress(queue.Empty):
                 while more := self._waiting.get_nowait():
-                    batch.append(more)
+                    batch += more
                 self._waiting.put(None)  # taken too early: it ends the loop above
             outcomes = self._outcomes(batch)
             with contextlib.suppress(RuntimeError):  # nobody waits in a loop that is closed
@@ -203,6 +211,7 @@ class Store:
 
     async def _close(self) -> None:
         self._closed = True
+        self._hand_over()
         self._waiting.put(None)
         await asyncio.shield(self._loop.run_in_executor(None, self._stop))
 

@@ -10,11 +10,13 @@ import pytest
 from aiohttp import web
 from gateway_contracts import EventType
 from sqlalchemy import delete, func, select, update
+from sqlalchemy import event as sa_event
 
 from gateway import Gateway
 from gateway.config import KeyConfig
 from gateway.deliverer import AT_ONCE, LEASE, SCHEDULE, Deliverer
 from gateway.journal import JournalError, deliveries, open_journal, retention, schema, subscriptions
+from gateway.journal.deliveries import Planned
 from gateway.keys import LOCAL, Keyring
 from gateway.subscribers import Subscribers
 from gateway.subscriptions import DeliveryQuery, DeliveryState, SubscriptionState
@@ -57,6 +59,18 @@ class Office:
 
     async def ids(self):
         return [each.subscription_id for each in (await self.desk.list_subscriptions(LOCAL)).items]
+
+
+def counting(work):
+    """*work*, which gives how many statements it took."""
+
+    def run(connection):
+        statements = []
+        sa_event.listen(connection, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        work(connection)
+        return len(statements)
+
+    return run
 
 
 @pytest.fixture
@@ -376,6 +390,22 @@ async def test_what_ends_while_the_next_is_looked_for_is_not_sent_again(office, 
     await office.quiet()
 
     assert 1 == len(receiver.got)
+
+
+async def test_subscriptions_that_want_nothing_are_passed_over_together(office, receiver):
+    """Ten of them cost as many statements as one, and all are as far as the log then."""
+    counts = []
+    for count in (1, 9):
+        for _ in range(count):
+            await office.subscribe(receiver.url, extension="nobody")
+        ids, now = await office.ids(), office.clock.now()
+        planned = [Planned(subscription_id=each, events=(), reached=len(ids)) for each in ids]
+        plan = counting(partial(deliveries.plan, planned=planned, now=now))
+        due = counting(partial(deliveries.due, now=now, room=dict.fromkeys(ids, AT_ONCE)))
+        counts.append((await office.journal.store.write(plan), await office.journal.store.read(due)))
+
+    assert [(1, 1), (1, 1)] == counts
+    assert [10] * 10 == [each.after for each in (await office.desk.list_subscriptions(LOCAL)).items]
 
 
 async def test_an_event_that_was_removed_before_its_delivery_is_said_to_be(office, receiver):

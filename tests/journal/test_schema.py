@@ -24,6 +24,17 @@ def upgrade(op):
 """
 
 
+def test_an_id_that_is_made_later_sorts_later(monkeypatch):
+    """Also across a second, and two of one moment differ."""
+    moments = iter([1_700_000_000_999_000_000, 1_700_000_001_000_000_000, 1_700_000_001_000_000_000])
+    monkeypatch.setattr(schema.time, "time_ns", lambda: next(moments))
+    first, *others = (schema.new_id("cv") for _ in range(3))
+
+    assert len("cv_") + 24 == len(first)
+    assert first < min(others)
+    assert 2 == len(set(others))
+
+
 def differences(connection):
     """What the tables in the database lack, or have too much."""
     options = {"version_table": migrations.VERSION_TABLE, "compare_type": True}

@@ -49,7 +49,8 @@ async def gate(store):
 async def queued(*writes):
     """Tasks of *writes*, all of which have come to the store's queue."""
     tasks = [asyncio.create_task(write) for write in writes]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # they come,
+    await asyncio.sleep(0)  # and are handed over together
     return tasks
 
 
@@ -66,6 +67,16 @@ async def test_what_waits_is_committed_together(store, gate):
     assert [None, *[1] * 100] == results
     assert 2 == len(commits)
     assert [str(number) for number in range(100)] == await store.read(names)
+
+
+async def test_what_comes_together_is_handed_over_together(store, gate):
+    """Or the first of those who go on at the same moment might have a commit of its own, and the others wait for it."""
+    held = await gate.hold(store)
+    tasks = await queued(*(store.write(insert_event(name)) for name in "abc"))
+
+    assert 1 == store._waiting.qsize()
+    gate.opened.set()
+    await asyncio.gather(held, *tasks)
 
 
 async def test_a_write_waits_for_nobody(store):
