@@ -248,8 +248,16 @@ def _is_address(url: str) -> bool:
 def _problems_of_proxy(config: Config) -> Iterator[tuple[str, str]]:
     proxy = config.proxy
     known = {*config.accounts, *config.routes, "*"}
+    named: dict[str, KeyConfig] = {}
     for index, key in enumerate(proxy.keys):
         path = f"proxy.keys[{index}]"
+        # What a key has is kept under its name, so two of one name are one key that is being replaced.
+        first = named.setdefault(key.name, key)
+        if (set(first.scopes), set(first.accounts)) != (set(key.scopes), set(key.accounts)):
+            yield (
+                f"{path}.name",
+                f"another key is called {key.name!r} and may do other things: give this one another name",
+            )
         if not _SHA256.fullmatch(key.sha256):
             yield f"{path}.sha256", "must be 64 hexadecimal digits, as `gateway keys new` prints them"
         for scope in key.scopes:

@@ -121,6 +121,7 @@ class _Try:
     dial_id: str
     account: str
     sent_at: datetime
+    seen_at: float  # when it was last known to be this process's, by the monotonic clock
     abandoned: bool = False
 
 
@@ -150,6 +151,7 @@ class Dialling:
             current = _TRY.get()
             if operation.name == DIAL and current is not None and current.account != account:
                 await self._move(current, account)
+                await self._hold(current)
             return await carry_out(operation, arguments)
 
         return on_this_account
@@ -236,6 +238,7 @@ class Dialling:
             raise _closed(DialState.NOT_PLACED)
         asking = {name: value for name, value in arguments.items() if name != "idempotency_key"}
         try:
+            await self._hold(begun)
             answer = await carry_out(operation, asking)
         except GatewayError as error:
             error.dial_id = begun.dial_id
@@ -286,7 +289,7 @@ class Dialling:
             self._renewed_at = started
         if new:
             self._beat()
-            return _Try(kept.dial_id, first, kept.sent_at)
+            return _Try(kept.dial_id, first, kept.sent_at, started)
         return self._answered_before(kept, intent, asking)
 
     def _answered_before(self, kept: "Kept", intent: Any, asking: Asking) -> StartedCall:
@@ -324,6 +327,18 @@ class Dialling:
             dial_id=kept.dial_id,
         )
 
+    async def _hold(self, current: _Try) -> None:
+        """Make sure, right before the vendor is asked, that others do not take this process for dead.
+
+        Raises: GatewayError when they have: whoever asks again may have dialled.
+        """
+        from .journal import dials
+
+        while time.monotonic() - current.seen_at >= dials.LIFE_SECONDS / 2:  # this process was stopped, or starved
+            current.seen_at = time.monotonic()
+            await self._write(functools.partial(dials.renew, process=self._process))
+            await self._move(current, current.account)
+
     async def _move(self, current: _Try, account: str) -> None:
         """Raises: GatewayError when the journal does not know of it; what was tried before did not ring."""
         from .journal import dials
@@ -335,7 +350,7 @@ class Dialling:
                 )
             )
             if moved is None:
-                raise GatewayError("The dial was given up before the next account was tried: dial again")
+                raise GatewayError("The dial was given up before it was sent: dial again")
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED
             raise

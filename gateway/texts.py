@@ -12,6 +12,8 @@ from gateway_contracts import Call, CallEvent, CallRecord, InvalidRequest
 
 MAX_CHARACTERS = 512
 """Of one text: more is no id, number or name, and would not fit into the index of a database."""
+MAX_DEPTH = 32
+"""Of what a vendor said, as it is kept in `raw`: more cannot be written down everywhere, and is no call."""
 _DIGITS = 32
 # What no terminal, header or address is to be given; PostgreSQL takes no NUL, and half a surrogate pair is no text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -44,13 +46,21 @@ def plain(text: str) -> str:
 
 
 def cleaned(told: Told) -> Told:
-    """*told*, which a vendor did, with every text of it made `plain`. The vendor's own, in `raw`, stays as it is."""
-    changed: dict[str, Any] = {}
+    """*told*, which a vendor did, with every text of it made `plain`. The vendor's own, in `raw`, stays as it is, but
+    for one that is nested too deeply to be told again.
+    """
+    changed: dict[str, Any] = {"raw": None} if is_deep(told.raw) else {}
     for name in _texts_of(type(told)):
         text = getattr(told, name)
         if text is not None and not (text.isprintable() and len(text) <= MAX_CHARACTERS):
             changed[name] = plain(text)
     return attrs.evolve(told, **changed) if changed else told
+
+
+def is_deep(data: Any, most: int = MAX_DEPTH) -> bool:
+    """Whether plain *data* is nested more than *most* times."""
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list | tuple) else ()
+    return any(not most or is_deep(each, most - 1) for each in inner if isinstance(each, dict | list | tuple))
 
 
 def check_lengths(events: Sequence[CallEvent]) -> None:

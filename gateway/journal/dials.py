@@ -46,6 +46,7 @@ _ADD_LINKS = {  # beside those that there are
     for each, made in ((sqlite.dialect, sqlite.insert), (postgresql.dialect, postgresql.insert))
 }
 _OF_TRY = update(dials).where(dials.c.dial_id == bindparam("the_dial"), dials.c.sent_at == bindparam("the_try"))
+_UNLESS_PLACED = _OF_TRY.where(dials.c.state != PLACED)  # what has been found stays, whatever its caller saw of it
 
 
 @functools.cache
@@ -203,7 +204,9 @@ def move(connection: Connection, dial_id: str, sent_at: datetime, account: str, 
 
 
 def end(connection: Connection, dial_id: str, sent_at: datetime, ending: Ending, now: datetime) -> bool:
-    """Write how the try ended, and link its conversation; gives whether it is still the last try of the dial."""
+    """Write how the try ended, and link its conversation; gives whether it is still the last try of the dial, and was
+    not known to be placed.
+    """
     finished = None if ending.state == UNKNOWN else to_micros(now)
     values = {
         "state": ending.state,
@@ -213,7 +216,8 @@ def end(connection: Connection, dial_id: str, sent_at: datetime, ending: Ending,
     }
     # What is unknown keeps the error that said so, also when it is found out: it is what its caller was told.
     values |= {name: text for name in ("answer", "error") if (text := getattr(ending, name)) is not None}
-    changed = connection.execute(_OF_TRY, {**values, "the_dial": dial_id, "the_try": to_micros(sent_at)})
+    statement = _OF_TRY if ending.state == PLACED else _UNLESS_PLACED
+    changed = connection.execute(statement, {**values, "the_dial": dial_id, "the_try": to_micros(sent_at)})
     if not changed.rowcount:
         return False
     dial = read(connection, dial_id)

@@ -26,6 +26,8 @@ from gateway_contracts import (
 )
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, null, or_, select, update
 
+from ..guard import place_of
+from ..logs import log
 from ..texts import cleaned
 from .conversations import NEAR, Conversation, number_key, outside_of, same_number
 from .schema import conversations, counters, dials, events, from_micros, links, to_micros
@@ -177,7 +179,10 @@ class Log:
     def _tell(self, page: Sequence[CallEvent]) -> None:
         self._head = page[-1].seq or self._head
         for listener in tuple(self._listeners):
-            listener(page)
+            try:
+                listener(page)
+            except Exception as error:  # noqa: BLE001 # the boundary: what fails one of them is no matter to the others
+                log.error("listener.failed", first=page[0].seq, last=page[-1].seq, **place_of(error))
 
     async def deduce(self, work: "Callable[[Known], T]") -> T:
         """What *work* gives, which looks at conversations and adds what follows from them, in one transaction.
@@ -263,8 +268,12 @@ class Log:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._behind.wait()
             self._behind.clear()
-            with contextlib.suppress(JournalError):  # whoever writes is told of it
+            try:
                 await self.catch_up()
+            except JournalError:
+                pass  # whoever writes is told of it
+            except Exception as error:  # noqa: BLE001 # the boundary: whoever listens hears of what comes after
+                log.error("log.unread", after=self._head, **place_of(error))
 
 
 # What is done in the database. A digest says that an event is known; the counter gives numbers without a gap, and its

@@ -1,5 +1,6 @@
 """gateway.toml is read strictly: what is wrong is named by its path, with what to write instead."""
 
+import contextlib
 import math
 
 import pytest
@@ -346,3 +347,16 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         read_config(tmp_path / "gateway.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"), [({}, False), ({"scopes": ["calls"]}, True), ({"accounts": ["other"]}, True)]
+)
+def test_keys_of_one_name_are_one_key_that_is_being_replaced(more, refused):
+    """What a key has is kept under its name, so another key must not have that name."""
+    key = {"name": "crm", "scopes": ["calls", "events"], "accounts": ["pbx"]}
+    keys = [{**key, "sha256": "a" * 64}, {**key, "sha256": "b" * 64, **more}]
+    data = {"accounts": {**PBX, "other": {"vendor": "memory"}}, "proxy": {"keys": keys}}
+
+    with pytest.raises(ConfigError, match=r"proxy\.keys\[1\]\.name") if refused else contextlib.nullcontext():
+        make_config(data)

@@ -144,6 +144,35 @@ async def test_whoever_writes_does_not_wait_for_the_listeners(log):
     assert [1, 2] == [each.seq for each in stored]
 
 
+async def test_a_listener_that_fails_costs_the_others_nothing(log):
+    """Neither this page nor the next."""
+    heard = []
+
+    def fail(page):
+        raise RecursionError
+
+    with log.listening(fail), log.listening(lambda page: heard.extend(each.seq for each in page)):
+        await log.append([event()])
+        await asyncio.sleep(0)
+        await log.append([event(ANSWERED)])
+        await asyncio.sleep(0)
+
+    assert [1, 2] == heard
+
+
+@pytest.mark.parametrize(("depth", "kept"), [(32, True), (33, False), (400, False), (100_000, False)])
+async def test_what_is_nested_too_deeply_is_not_kept(log, depth, kept):
+    """It could not be told again; the event is."""
+    raw = {}
+    for _ in range(depth - 1):
+        raw = {"x": raw}
+
+    (stored,) = await log.append([event(raw={"deep": raw})])
+
+    assert kept == (stored.raw is not None)
+    assert [stored.seq] == [each.seq for each in (await log.after(0, Wanted(), limit=9))[0]]
+
+
 async def test_listeners_hear_every_event_in_order_whoever_writes(url):
     """Two processes on one database hear of each other's events once they look."""
     heard = {"one": [], "other": []}

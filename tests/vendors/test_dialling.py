@@ -25,6 +25,7 @@ from gateway_simulators.antbuddy import AntbuddySimulator
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway, resolving
+from gateway.dialling import Dialling
 from gateway.journal import JournalError, dials
 from gateway.keys import new_key
 from tests.vendors.conftest import serving
@@ -245,6 +246,59 @@ async def test_a_process_that_dials_stays_alive(gateway, pbx, rows, monkeypatch)
 
     assert pbx.originated == []
     await dialling
+
+
+@pytest.fixture
+def stopped(gateway, monkeypatch):
+    """The process is stopped for a minute between the intent and the request, while somebody does a *work*."""
+    begin = Dialling._begin
+
+    def meanwhile(work):
+        async def begin_and_stop(self, *args):
+            begun = await begin(self, *args)
+            await self._write(lambda connection: connection.exec_driver_sql(work).rowcount)
+            begun.seen_at -= 60
+            return begun
+
+        monkeypatch.setattr(Dialling, "_begin", begin_and_stop)
+
+    return meanwhile
+
+
+async def test_whoever_was_stopped_for_long_asks_first_whether_the_dial_is_still_its_own(gateway, pbx, rows, stopped):
+    """Others may have taken it for dead, and have dialled with the same key."""
+    stopped("UPDATE dials SET state = 'not_placed'")
+
+    with pytest.raises(GatewayError) as caught:
+        await dial(gateway["hanoi"], idempotency_key="k1")
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert [] == pbx.originated
+
+
+async def test_whoever_was_stopped_and_is_not_taken_for_dead_dials(gateway, pbx, rows, stopped):
+    """Once."""
+    stopped("UPDATE dials SET extension = extension")
+
+    await dial(gateway["hanoi"], idempotency_key="k1")
+
+    assert 1 == len(pbx.originated)
+    assert [("placed",)] == rows("SELECT state FROM dials")
+
+
+async def test_what_was_found_out_stays_whatever_the_caller_sees(config, pbx, rows):
+    """Another process found the call while this one lost its answer."""
+    async with Gateway.from_config(config) as gateway:
+        pbx.faults.add(Fault(CLICK, kind="hold", execute=True))
+        dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
+        await pbx.until(lambda: pbx.faults.held)
+        store = (await gateway.journal.get()).store
+        found = "UPDATE dials SET state = 'placed', call_id = 'found'"
+        await store.write(lambda connection: connection.exec_driver_sql(found).rowcount)
+    with pytest.raises(OutcomeUnknown):
+        await dialling
+
+    assert [("placed", "found")] == rows("SELECT state, call_id FROM dials")
 
 
 async def test_closing_the_gateway_ends_its_dials_as_unknown(config, pbx, rows):
