@@ -687,17 +687,19 @@ def new_plugin(name: str, into: Path) -> None:
 
 @plugin.command("check")
 @click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
-@click.option("--write", is_flag=True, help="Write the support report into the package first.")
+@click.option("--write", is_flag=True, help="Write the support report into the package when all else passes.")
 @json_option("Answer as JSON")
 def check_plugin(path: Path, write: bool, as_json: bool) -> None:
     """Run the tests of the plugin's package at PATH [default: here], and show what it supports."""
     from gateway_contracts import to_json
 
-    from .plugin_package import check_package, write_reports
+    from .plugin_package import check_package
 
-    for file in write_reports(path) if write else ():  # what no survey told is seen below
+    checked = check_package(path, write=write)
+    for file in checked.written:
         click.echo(f"written: {file}", err=True)
-    checked = check_package(path)
+    if write and not checked.written:
+        click.echo("not written: no support report, since all other tests have to pass first", err=True)
     if as_json:
         _show({"passed": checked.passed, "failed": checked.failed, "vendors": to_json(checked.vendors)})
     for found in () if as_json else checked.vendors.values():

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 DEFAULT_JOURNAL = "sqlite:///gateway.db"
+_PYTHONS_OWN = re.compile(
+    r"Can't instantiate abstract class \w+ with(out an implementation for)? abstract [\w', ]+|No module named '[\w.]+'"
+)
 CONNECT_SECONDS = 30.0  # connecting calls nobody, so this is for a plugin that hangs
 
 T = TypeVar("T")
@@ -479,6 +483,12 @@ def timeouts_of(config: Config) -> dict[str, Timeouts]:
     return {name: account.timeouts for name, account in config.accounts.items()}
 
 
+def _cause(error: Exception) -> str:
+    # Any other text may hold a setting, and the log says where it came from; these two are Python's own.
+    own = isinstance(error, TypeError | ImportError) and _PYTHONS_OWN.fullmatch(str(error))
+    return f"{type(error).__name__}: {error}" if own else type(error).__name__
+
+
 @contextlib.asynccontextmanager
 async def _connected(plan: Plan, address: str | None) -> AsyncIterator[AccountFacade]:
     """The account of *plan*, whose vendor reaches us at *address*, if it can. Raises: ConfigError, PluginError."""
@@ -491,8 +501,7 @@ async def _connected(plan: Plan, address: str | None) -> AsyncIterator[AccountFa
         except (ConfigError, PluginError):
             raise
         except Exception as error:
-            # Not the error's text, which may hold a setting; the log says where it came from.
-            what = f"failed to connect: {type(error).__name__}; mend or reinstall it"
+            what = f"failed to connect: {_cause(error)}; mend or reinstall it"
             raise PluginError(f"accounts.{name}: the plugin of {vendor} {what}") from error
         interfaces = interfaces_of(type(adapter))
         if not interfaces:

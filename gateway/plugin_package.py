@@ -23,6 +23,7 @@ _SAMPLE, _SUFFIX = "acme", ".txt"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_NAME = 30
 _STDERR = 2
+_NO_TESTS = 5  # pytest's exit code
 _REPORT = "gateway_contracts.testing.report"
 _SURVEY = "test_everything_is_supported_or_refused"
 
@@ -75,12 +76,14 @@ class Checked:
     """What the tests of a package found: the support report of each vendor by name, and the tests that failed.
 
     `without_report` are the vendors whose plugin ships none that can be read; to name one all the same has failed.
+    `written` are the support reports that were written.
     """
 
     vendors: Mapping[str, SupportReport]
     failed: tuple[str, ...]
     without_suite: tuple[str, ...] = ()
     without_report: tuple[str, ...] = ()
+    written: tuple[Path, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -88,15 +91,20 @@ class Checked:
         return not self.failed and not self.without_suite
 
 
-def check_package(path: Path) -> Checked:
+def check_package(path: Path, *, write: bool = False) -> Checked:
     """Run the tests of the package at *path*; what pytest says goes to stderr.
 
-    Raises: PluginError when *path* is no plugin's package, or when it or pytest is not installed here.
+    With *write* the support reports are written into the package as the survey finds them, once all the other tests
+    have passed: what is surveyed of an adapter that fails is no support. There is none for a vendor without a suite.
+
+    Raises: PluginError when *path* is no plugin's package, when it or pytest is not installed here, when the plugin
+    cannot connect, and with *write* when a plugin names no file in the package.
     """
     vendors = _installed_vendors_of(path)
-    checked = _run_tests(path, stdout=_STDERR)
+    loaded = [load_vendor(vendor) for vendor in vendors]
+    checked = _write_and_run(vendors, path) if write else _run_tests(path, stdout=_STDERR)
     tested = checked.vendors if not checked.failed else vendors
-    unread = [vendor for vendor in map(load_vendor, vendors) if report_of(vendor) is None]
+    unread = [vendor for vendor in loaded if report_of(vendor) is None]
     unreadable = [f"{vendor.name}: {vendor.support} cannot be read" for vendor in unread if vendor.support is not None]
     return attrs.evolve(
         checked,
@@ -106,14 +114,24 @@ def check_package(path: Path) -> Checked:
     )
 
 
-def write_reports(path: Path) -> list[Path]:
-    """Survey the vendors of the package at *path* and write their support reports into it; gives the files written.
+def _write_and_run(vendors: list[str], path: Path) -> Checked:
+    for vendor in vendors:
+        _report_file(vendor, path)  # before the tests, which take longer
+    others = _run_tests(path, "-k", f"not {_SURVEY}", stdout=_STDERR, may_be_none=True)
+    if others.failed:
+        return others
+    written = write_reports(path)
+    return attrs.evolve(_run_tests(path, "-k", _SURVEY, stdout=_STDERR), written=tuple(written))
 
-    There is none for a vendor whose survey fails, or that has no suite. Raises: PluginError when a plugin names no file
-    in the package, and as `check_package`.
+
+def write_reports(path: Path) -> list[Path]:
+    """Survey the vendors of the package at *path* and write their support reports into it, whatever its other tests
+    say; gives the files written.
+
+    There is none for a vendor whose survey fails, or that has no suite. Raises: as `check_package` with *write*.
     """
     files = {vendor: _report_file(vendor, path) for vendor in _installed_vendors_of(path)}
-    surveyed = _run_tests(path, "-k", _SURVEY, stdout=subprocess.DEVNULL)
+    surveyed = _run_tests(path, "-k", _SURVEY, stdout=subprocess.DEVNULL)  # a stale report fails it
     found = {file: surveyed.vendors[vendor] for vendor, file in files.items() if vendor in surveyed.vendors}
     for file, report in found.items():
         file.write_text(report.as_text(), encoding="utf-8")
@@ -150,7 +168,7 @@ def _report_file(vendor: str, path: Path) -> Path:
     return file
 
 
-def _run_tests(path: Path, *words: str, stdout: int) -> Checked:
+def _run_tests(path: Path, *words: str, stdout: int, may_be_none: bool = False) -> Checked:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         run = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", _REPORT, "--support-report", str(report)]
@@ -158,8 +176,10 @@ def _run_tests(path: Path, *words: str, stdout: int) -> Checked:
         if not report.exists():
             raise PluginError(f"pytest could not run the tests of {path} (exit code {done.returncode}), see above")
         found = json.loads(report.read_text(encoding="utf-8"))
+    if found["broken"]:
+        raise PluginError(f"the tests stopped at the first: {found['broken']}")
     failed = tuple(found["failed"])
-    if done.returncode != 0 and not failed:
+    if done.returncode not in {0, _NO_TESTS if may_be_none else 0} and not failed:
         failed = (f"pytest ended with exit code {done.returncode}",)
     return Checked(vendors=from_json(found["vendors"], Mapping[str, SupportReport]), failed=failed)  # type: ignore[type-abstract] # it is structured as a dict
 

@@ -5,10 +5,12 @@
     class Adapter(CallControl):
         async def list_calls(self) -> Page[Call]:
             return Page(items=())
-        …
+        ...
 
 Promises to authors: an operation may run many times at once on one adapter; it may be cancelled at any `await`; only
 `GatewayError` should leave it. For what the vendor cannot say, raise `Unsupported` naming the argument: never drop it.
+
+In the examples `self.http` is an `HttpClient` of `gateway_contracts.http`, where `Effect` and `segment` are found too.
 """
 
 from abc import ABC, abstractmethod
@@ -48,8 +50,10 @@ class ClickToCall(ABC):
     """Start calls from an application.
 
     async def start_call(self, *, extension, number, **rest):
-        answer = await self.http.post("/dial", json={"from": extension, "to": number}, rings=True)
-        return StartedCall(account=self.account, call_id=answer["id"], extension=extension, number=number, …)
+        body = {"from": extension, "to": number}
+        answer = await self.http.send("POST", "/dial", json=body, effect=Effect.RING)
+        said = {"call_id": answer.parse(DialRow).id, "requested_at": datetime.now(UTC), "raw": answer.data}
+        return StartedCall(account=self.account.name, extension=extension, number=number, **said)
     """
 
     scope: ClassVar[str] = "calls"
@@ -90,7 +94,7 @@ class CallControl(ABC):
     """See and steer the calls in progress.
 
     async def list_calls(self):
-        rows = await self.http.get("/live")
+        rows = (await self.http.send("GET", "/live")).parse(tuple[LiveRow, ...])
         return Page(items=tuple(self._call(row) for row in rows), total=len(rows))
     """
 
@@ -154,7 +158,8 @@ class History(ABC):
     """Read finished calls.
 
     async def get_record(self, record_id):
-        return self._record(await self.http.get(f"/cdr/{record_id}"))
+        answer = await self.http.send("GET", f"/cdr/{segment('record_id', record_id)}")
+        return self._record(answer.parse(CdrRow), answer.data)
     """
 
     scope: ClassVar[str] = "records"
@@ -201,8 +206,8 @@ class Recording(ABC):
     """Hear finished calls.
 
     async def locate_recording(self, record_id):
-        row = await self.http.get(f"/cdr/{record_id}")
-        return RecordingLink(account=self.account, record_id=record_id, url=row["audio"])
+        row = (await self.http.send("GET", f"/cdr/{segment('record_id', record_id)}")).parse(CdrRow)
+        return RecordingLink(account=self.account.name, record_id=record_id, url=row.audio)
     """
 
     scope: ClassVar[str] = "records"
@@ -232,8 +237,11 @@ class Events(ABC):
     """Learn what happens while it happens.
 
     async def parse_webhook(self, request):
-        row = from_json(loads(request.body), HookRow)
-        return [CallEvent(account=self.account, event_id=…, type=…, received_at=request.received_at, …)]
+        try:
+            row = from_json(loads(request.body), HookRow)
+        except ValueError as error:
+            raise InvalidRequest("That is no webhook of the vendor") from error
+        return [self._event(row, event_id=f"{row.call}-{row.state}", received_at=request.received_at)]
     """
 
     scope: ClassVar[str] = "admin"
@@ -286,8 +294,9 @@ class Reports(ABC):
     """Ask the vendor for sums that it keeps itself.
 
     async def count_calls(self, *, since, until):
-        rows = await self.http.get("/report", params={"from": …, "to": …})
-        return Page(items=tuple(CallCount(…) for row in rows))
+        params = [("from", self._their(since)), ("to", self._their(until))]
+        rows = (await self.http.send("GET", "/report", params=params)).parse(tuple[CountRow, ...])
+        return Page(items=tuple(self._count(row) for row in rows))
     """
 
     scope: ClassVar[str] = "records"
@@ -313,7 +322,8 @@ class Agents(ABC):
     """See who can take calls.
 
     async def list_agents(self):
-        return Page(items=tuple(self._agent(row) for row in await self.http.get("/agents")))
+        rows = (await self.http.send("GET", "/agents")).parse(tuple[AgentRow, ...])
+        return Page(items=tuple(self._agent(row) for row in rows))
     """
 
     scope: ClassVar[str] = "calls"
@@ -339,7 +349,7 @@ class Campaigns(ABC):
     """Let the vendor dial lists of customers.
 
     async def stop_queue(self, queue_code, *, kind):
-        await self.http.post(f"/{kind}/stop", json={"queue": queue_code})
+        await self.http.send("POST", f"/{kind}/stop", json={"queue": queue_code}, effect=Effect.WRITE)
     """
 
     scope: ClassVar[str] = "campaigns"
@@ -406,7 +416,8 @@ class Customers(ABC):
     """Keep the vendor's own list of customers.
 
     async def get_customer(self, customer_id):
-        return self._customer(await self.http.get(f"/customers/{customer_id}"))
+        answer = await self.http.send("GET", f"/customers/{segment('customer_id', customer_id)}")
+        return self._customer(answer.parse(CustomerRow), answer.data)
     """
 
     scope: ClassVar[str] = "campaigns"
@@ -444,7 +455,8 @@ class Tenants(ABC):
     """Run the PBX for several customers, as the vendor's reseller.
 
     async def get_tenant(self, tenant_id):
-        return self._tenant(tenant_id, await self.http.get(f"/tenant/{tenant_id}"))
+        answer = await self.http.send("GET", f"/tenant/{segment('tenant_id', tenant_id)}")
+        return self._tenant(answer.parse(TenantRow), answer.data)
     """
 
     scope: ClassVar[str] = "admin"

@@ -149,6 +149,48 @@ def test_a_report_that_is_stale_is_written_anew(gateway, into, check):
     assert ["measured"] == [line.strip() for line in out.splitlines() if line.startswith("measured")]
 
 
+def test_a_report_is_not_written_while_another_test_fails(gateway, into, check):
+    """What is surveyed of an adapter that fails is no support; it is said, and what the package ships stays."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    package = into / "gateway-zeta"
+    report, tests = package / "gateway_zeta" / "support.json", package / "tests" / "test_suite.py"
+    stale = report.read_text().replace("cannot be told hotline", "never heard of hotline")
+    report.write_text(stale)
+    tests.write_text(f"{ONLY_THE_SURVEY}\ndef test_that_fails():\n    assert 1 == 2\n")
+
+    code, _, errors = check(package, "zeta", "--write")
+
+    assert (1, stale) == (code, report.read_text())
+    assert "not written" in errors
+    assert "FAILED tests/test_suite.py::test_that_fails" in errors
+
+
+def test_a_plugin_that_cannot_connect_stops_the_check_with_the_reason(gateway, into, check):
+    """The method that is missing is named once, and not by every test."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    adapter = into / "gateway-zeta" / "gateway_zeta" / "adapter.py"
+    adapter.write_text(adapter.read_text().replace("async def get_record", "async def get_recrd"))
+
+    code, _, errors = check(into / "gateway-zeta", "zeta")
+
+    assert code == 3
+    assert "the tests stopped at the first: accounts.main: the plugin of zeta failed to connect: TypeError" in errors
+    assert "get_record" in errors.splitlines()[-1]
+    assert "1 failed" in errors
+
+
+def test_a_plugin_that_cannot_be_imported_stops_the_check_before_its_tests(gateway, into, check):
+    """With the reason, as a gateway would say it."""
+    gateway("plugin", "new", "zeta", "--into", into)
+    (into / "gateway-zeta" / "gateway_zeta" / "__init__.py").write_text("import not_there\n")
+
+    code, _, errors = check(into / "gateway-zeta", "zeta")
+
+    assert code == 3
+    assert "No module named 'not_there'" in errors
+    assert "failed in" not in errors
+
+
 @pytest.mark.parametrize(
     ("support", "words", "code", "text"),
     [

@@ -33,7 +33,8 @@ BREAKS = {
     "import": ("No module named 'not_there'", "import not_there"),
     "version": ("against contracts '2.0'", WHOLE.replace("connect=connect", "connect=connect, contracts='2.0'")),
     "connect": ("failed to connect: RuntimeError", WHOLE.replace("yield", "raise RuntimeError('s3cr3t')\n    yield")),
-    "unfinished": ("failed to connect: TypeError", WHOLE.replace("async def count_calls", "async def count")),
+    "unfinished": ("abstract class Adapter with", WHOLE.replace("async def count_calls", "async def count")),
+    "types": ("failed to connect: TypeError;", WHOLE.replace("yield", "raise TypeError('s3cr3t')\n    yield")),
     "hang": ("failed to connect: TimeoutError", WHOLE.replace("yield", "await asyncio.Event().wait()\n    yield")),
     "nothing": ("inherits none of ClickToCall", WHOLE.replace("yield Adapter()", "yield object()")),
 }

@@ -50,6 +50,21 @@ def _of(vendor, *rows):
 
 
 MUTANTS = [
+    # Ids in paths
+    *_of(
+        "tel4vn-v1",
+        ("a record id goes into the path as it is", RECORDS, 'segment("record_id", record_id)', "record_id"),
+        (
+            "a call id that goes into the path keeps its slashes",
+            CALLS,
+            'segment("call_id", call_id)',
+            "__import__('urllib.parse').parse.quote(call_id)",
+        ),
+    ),
+    *_of(
+        "tel4vn-v2",
+        ("an agent id goes into the path as it is", V2, 'segment("agent_id", agent_id)', "agent_id"),
+    ),
     # Arguments
     *_of(
         "tel4vn-v1",

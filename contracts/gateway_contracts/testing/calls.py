@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .. import OPERATIONS, AgentNotRegistered, DialState, NotFound, OutcomeUnknown, Unsupported
+from .. import OPERATIONS, AgentNotRegistered, CallState, DialState, NotFound, OutcomeUnknown, Unsupported
 from .far_side import FarSide, Trouble
 from .lacking import Lacks, method_of, refusal_of, where_supported
 from .survey import NEEDED
@@ -134,6 +134,7 @@ class CallTests:
         assert both == {each.extension for each in calls.values()}
         assert (far.extension, far.number) == (calls[call_id].extension, calls[call_id].to_number)
         assert timedelta(0) == calls[call_id].started_at.utcoffset()
+        assert calls[call_id].state in {CallState.ANSWERED, CallState.UNKNOWN}, "both sides have picked up"
 
     @where_supported
     async def test_a_call_has_one_id_wherever_it_is_seen(self, pbx: Any, far: FarSide) -> None:

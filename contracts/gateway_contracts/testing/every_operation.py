@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 import pytest
@@ -14,6 +15,8 @@ from .. import (
     OPERATIONS,
     Audio,
     GatewayError,
+    InvalidRequest,
+    Location,
     NotFound,
     Operation,
     Page,
@@ -29,10 +32,18 @@ from .report import PROPERTY
 from .survey import ALONG, NEEDED, NOT_SURVEYED, OPTIONAL, survey
 
 READS = [name for name, operation in OPERATIONS.items() if operation.reads and not operation.binary]
-STALE = "the package ships another support report: `gateway plugin check --write` writes it anew"
+STALE = (
+    "the package ships another support report; mend whatever else fails first, since it may be why: "
+    "then `gateway plugin check --write` writes it anew"
+)
 # What an adapter may do itself is compared by what comes, in the tests of History and Recording.
 _SHOWN_BY_ANSWERS = frozenset({"list_records", "fetch_recording"})
 _NOT_AS_DOCUMENTED = [Trouble.WEB_PAGE, Trouble.HALF_JSON, Trouble.WRONG_TYPES]
+
+# The first one tells whether the far side shows paths as they were sent; the first half alone is in no other request.
+_HALF = "qq7"
+_ID_LIKE_A_QUERY = f"{_HALF}?qq8=1"
+_ODD_IDS = (_ID_LIKE_A_QUERY, f"{_HALF}#qq8", f"{_HALF}%2Fqq8", f"{_HALF}/qq8", f"../{_HALF}")
 
 
 def another(value: Any) -> Any:
@@ -81,6 +92,34 @@ async def _sent_afresh(far: FarSide, method: Any, operation: Operation, more: Ma
     return await _sent(far, method, {**await NEEDED[operation.name](far), **more}, but=but)
 
 
+async def _requests_for(far: FarSide, method: Any, arguments: Mapping[str, Any]) -> tuple[list[str], str | None]:
+    """What arrives when *method* is called, and what is wrong with how it ended when nothing told the vendor the id."""
+    before = len(far.requests())
+    ended: GatewayError | None = None
+    try:
+        answer = await method(**arguments)
+    except GatewayError as error:
+        ended = error
+    else:
+        if isinstance(answer, Audio):
+            await answer.aclose()
+    sent = list(far.requests()[before:])
+    if any(_HALF in request for request in sent) or isinstance(ended, InvalidRequest | NotFound | Unsupported):
+        return sent, None
+    how = f"ends as {ended.code}" if ended else "ends well"
+    return sent, f"{how}, and the vendor was not told the id: raise NotFound or InvalidRequest"
+
+
+def _astray(request: str, odd: str, *, shown_as_sent: bool) -> bool:
+    """Whether *request* tells only a part of the id *odd*, or tells it as more than one part of its path."""
+    if _HALF not in request:
+        return False
+    path, _, rest = request.partition(" ")[2].partition(" ")
+    if shown_as_sent and _HALF in path:
+        return not any(odd in unquote(part) for part in path.split("/"))
+    return odd not in request and odd not in unquote(rest if _HALF in rest else path)
+
+
 class EveryOperationTests:
     """Arguments, and reads that meet trouble."""
 
@@ -113,15 +152,19 @@ class EveryOperationTests:
             await answer.aclose()
 
         arrived = len(far.requests()) > received
-        assert refusal is None or (argument in refusal.message and not arrived)
+        if refusal is not None:
+            assert argument in refusal.message, f"{name}: the refusal of `{argument}` does not name it"
+            assert not arrived, f"{name}: `{argument}` is refused after something was sent"
         if refusal is not None or (operation.reads and not far.network):
             return
-        assert arrived
+        nothing = "changes nothing in the request: send it or refuse it by name"
+        assert arrived, f"{name}: with `{argument}` no request arrives at all"
         if name not in _SHOWN_BY_ANSWERS:
             one = await _sent_afresh(far, method, operation, more, but=argument)
             with contextlib.suppress(Unsupported):
                 other = {**more, argument: another(more[argument])}
-                assert one != await _sent_afresh(far, method, operation, other, but=argument)
+                sent = await _sent_afresh(far, method, operation, other, but=argument)
+                assert one != sent, f"{name}: `{argument}` {nothing}"
 
     async def test_what_an_operation_needs_arrives(self, pbx: Any, far: FarSide) -> None:
         """Another value of any argument that must be given makes other requests, or is not found in what is listed."""
@@ -133,10 +176,33 @@ class EveryOperationTests:
                     one = await _sent_afresh(far, method, operation, {}, but=name)
                     with contextlib.suppress(Unsupported):
                         other = await _sent_afresh(far, method, operation, {name: another(arguments[name])}, but=name)
-                        assert one != other, f"{operation.name} does not tell the vendor {name}"
+                        assert one != other, f"{operation.name}: `{name}` changes nothing in the request: send it"
                     tried += 1
 
         assert tried
+
+    async def test_an_id_is_one_part_of_a_path_whatever_is_in_it(self, pbx: Any, far: FarSide) -> None:
+        """One that looks like a path or a query is no such id, or reaches the vendor whole: it never changes what is
+        asked for.
+        """
+        wrong: list[str] = []
+        for operation in OPERATIONS.values():
+            names = [each.name for each in operation.parameters_in(Location.PATH)]
+            with contextlib.suppress(Lacks):
+                method = (await method_of(pbx, far, operation))[0] if names else None
+                for name in names:
+                    shown_as_sent = False
+                    for odd in _ODD_IDS:
+                        await far.reset()
+                        arguments = {**await NEEDED[operation.name](far), name: odd}
+                        sent, complaint = await _requests_for(far, method, arguments)
+                        shown_as_sent |= odd == _ID_LIKE_A_QUERY and any("%3F" in each for each in sent)
+                        if any(_astray(request, odd, shown_as_sent=shown_as_sent) for request in sent):
+                            complaint = "changes the path of the request: send it as segment(…) of it"
+                        if complaint:
+                            wrong.append(f"{operation.name}: `{name}` {odd!r} {complaint}")
+
+        assert [] == wrong, "\n".join(wrong)
 
     async def test_every_answer_names_its_account_and_keeps_the_vendors_own(self, pbx: Any, far: FarSide) -> None:
         """Whatever is read says whose it is, and holds what the vendor said in `raw`."""

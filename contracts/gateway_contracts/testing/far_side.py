@@ -144,7 +144,10 @@ class FarSide(Protocol):
         """Our name of every transfer, listen, whisper, barge, park and start of a queue that was done, oldest first."""
 
     def requests(self) -> Sequence[str]:
-        """Every request that arrived but those for tokens, oldest first: its method, path, decoded query and body."""
+        """Every request that arrived but those for tokens, oldest first: its method, path, decoded query and body.
+
+        The path is best shown as it was sent (`%2F` and all): then a slash in an id is told from one between two parts.
+        """
 
     def make_trouble(self, operation: str, trouble: Trouble, *, lasts: bool = False) -> None:
         """Let the next request of *operation* run into *trouble*, or each one until `reset` where it *lasts*."""
@@ -168,7 +171,10 @@ class FarSide(Protocol):
         """Whether the vendor has a tenant and it is switched on."""
 
     async def webhooks(self) -> Sequence[Webhook]:
-        """Webhooks of finished calls, at least one of each type; none where the vendor calls nobody."""
+        """Webhooks of a finished call, one of each type at least; none where the vendor calls nobody.
+
+        Those of a type that such a call cannot have, such as a missed one, are of another.
+        """
 
     async def happens(self, *, cut: bool = False) -> str | None:
         """Wait until somebody follows the events; then a call rings, is answered and ends. Gives its id.

@@ -1,6 +1,7 @@
 """Finished calls."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -99,6 +100,9 @@ class HistoryTests:
 
         assert listed[record_id] == await pbx.history.get_record(record_id)
         assert Outcome.ANSWERED is listed[record_id].outcome
+        with contextlib.suppress(Unsupported):
+            assert listed[record_id].has_recording or not pbx.recording, "it was recorded, and has_recording says no"
+        assert (answered := listed[record_id].answered_at) is None or answered >= listed[record_id].started_at
         assert listed[record_id].duration_seconds >= listed[record_id].talk_seconds >= 0
 
     @where_supported
@@ -156,7 +160,7 @@ class HistoryTests:
                 call.record_id for call in seeded if all(FITS[name](call, value) for name, value in filters.items())
             }
 
-            assert (filters, sorted(expected)) == (filters, sorted(ids_of(found)))
+            assert sorted(expected) == sorted(ids_of(found)), _told_of(filters, seeded, expected, ids_of(found))
 
     @where_supported
     async def test_a_recording_is_found_by_its_files_name(self, pbx: Any, far: FarSide) -> None:
@@ -338,6 +342,20 @@ async def _unless_refused(asked: Awaitable[list[CallRecord]], filters: Mapping[s
         refusal = error
     assert any(name in refusal.message for name in filters)
     return None
+
+
+def _told_of(filters: Mapping[str, Any], seeded: Sequence[Seeded], expected: set[str], found: Sequence[str]) -> str:
+    """Which of *filters* were ignored, and how many records are missing or come twice."""
+    came = [call for call in seeded if call.record_id in found]
+    ignored = [name for name, value in filters.items() if not all(FITS[name](call, value) for call in came)]
+    lost, doubled = len(expected - {*found}), len(found) - len({*found})
+    facts = [
+        *(f"`{name}` lets records through that do not fit: send it, pick, or refuse it by name" for name in ignored),
+        *([f"{lost} records that fit are missing"] if lost else []),
+        *([f"{doubled} records come twice"] if doubled else []),
+    ]
+    given = ", ".join(f"{name}={value}" for name, value in filters.items())
+    return f"list_records({given}): {'; '.join(facts) or 'records that nobody made'}"
 
 
 async def _some_of_each(far: FarSide) -> list[Seeded]:

@@ -3,7 +3,7 @@
     pytest -p gateway_contracts.testing.report --support-report report.json
 
 `vendors` holds the support report of each vendor by name, as its plugin ships it; `failed` the names of the tests that
-failed.
+failed; `broken` why the account under test cannot be opened, which ends the tests at once, and null where it can.
 """
 
 import json
@@ -34,6 +34,15 @@ class Report:
         self._path = path
         self._vendors: dict[str, dict[str, Any]] = {}
         self._failed: dict[str, None] = {}
+        self._broken: str | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Stop where the account is broken: every other test would only say so again."""
+        pbx = getattr(item, "funcargs", {}).get("pbx")
+        if getattr(pbx, "state", None) == "broken":
+            self._broken = item.session.shouldstop = str(getattr(pbx, "broken", None) or "the account is broken")
+            pytest.fail(self._broken, pytrace=False)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a survey found, and the name of what failed."""
@@ -55,5 +64,5 @@ class Report:
 
     def pytest_sessionfinish(self) -> None:
         """Write the file."""
-        found = {"vendors": self._vendors, "failed": list(self._failed)}
+        found = {"vendors": self._vendors, "failed": list(self._failed), "broken": self._broken}
         self._path.write_text(json.dumps(found, indent=2), encoding="utf-8")

@@ -32,7 +32,10 @@ _BODY = web.RequestKey("body", object)
 
 @attrs.frozen
 class ReceivedRequest:
-    """A request that reached the vendor, whatever became of it. Header names are in lower case; *body* is JSON."""
+    """A request that reached the vendor, whatever became of it.
+
+    *path* is as it was sent, header names are in lower case, *body* is JSON.
+    """
 
     method: str
     path: str
@@ -103,7 +106,9 @@ class Server:
         request[_BODY] = body = _parsed(raw)
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(
-            ReceivedRequest(request.method, request.path, list(request.query.items()), headers, body, self.clock.now())
+            ReceivedRequest(
+                request.method, request.rel_url.raw_path, list(request.query.items()), headers, body, self.clock.now()
+            )
         )
         self.on_change()
         execute = partial(self._execute, request, handler)

@@ -39,7 +39,10 @@ _HEARD = web.RequestKey("heard", bool)
 
 @attrs.frozen
 class ReceivedRequest:
-    """A request that reached the PBX, whatever became of it. Header names are in lower case; *body* is parsed JSON."""
+    """A request that reached the PBX, whatever became of it.
+
+    *path* is as it was sent, header names are in lower case, *body* is parsed JSON.
+    """
 
     method: str
     path: str
@@ -110,7 +113,9 @@ class PbxServer(ABC):
         request[_BODY] = body = _parsed(raw)
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(
-            ReceivedRequest(request.method, request.path, list(request.query.items()), headers, body, self.clock.now())
+            ReceivedRequest(
+                request.method, request.rel_url.raw_path, list(request.query.items()), headers, body, self.clock.now()
+            )
         )
         self.on_change()
         fault = self.faults.take(request.method, request.path)

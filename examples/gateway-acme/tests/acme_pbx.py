@@ -125,7 +125,7 @@ class AcmePbx:
     async def _around(self, request, handler):
         body = unquote_plus(await request.text())
         self.requests.append(request)
-        self.heard.append(f"{request.method} {request.path} {dict(request.query)} {body}")
+        self.heard.append(f"{request.method} {request.rel_url.raw_path} {dict(request.query)} {body}")
         pair = f"{self.username}:{self.password}".encode()
         if request.headers.get("Authorization") != f"Basic {base64.b64encode(pair).decode()}":
             return refusal(401, "WHO")
