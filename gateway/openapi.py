@@ -300,6 +300,7 @@ def _conversation(schemas: _Schemas) -> dict[str, Any]:
         "tags": ["conversations"],
         "summary": "Get one conversation: its state, its parts with the evidence for each, and its events.",
         "description": "By its own id or that of its dial, or with `account` by the id of one of its calls or records."
+        " A key sees its own dials and deliveries, unless it has the scope `admin`."
         "\n\n"
         "Needs the scope `events`.",
         "parameters": [

@@ -44,6 +44,7 @@ from gateway_contracts import (
 from gateway_contracts.audio import is_range
 from multidict import MultiMapping
 
+from .answers import Answers
 from .bodies import Bodies
 from .dialling import ASKING, DIAL, Asking
 from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, in_parts, json_lines
@@ -87,7 +88,7 @@ def make_app(gateway: Gateway) -> web.Application:
         raise ConfigError("", "a sidecar needs accounts of its own: open its gateway from a file, not from a sidecar")
     sidecar = Sidecar(gateway, Keyring(gateway.config.proxy.keys))
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[sidecar.outermost])
-    app.cleanup_ctx.extend([sidecar.journalling, sidecar.delivering, sidecar.resolving])
+    app.cleanup_ctx.extend([sidecar.answering, sidecar.journalling, sidecar.delivering, sidecar.resolving])
     app.on_shutdown.append(sidecar.end_waiting)
     for operation in OPERATIONS.values():
         app.router.add_route(operation.verb, "/v1/accounts/{account}" + operation.path, sidecar.handler(operation))
@@ -106,6 +107,7 @@ class Sidecar:
         self._keyring = keyring
         self._openapi = dumps(make_openapi(secured=bool(keyring)))
         self._ringing: set[object] = set()
+        self._answers = Answers()
         self._bodies = Bodies()
         self._metrics = Metrics()
         self._names: dict[object, str] = {}
@@ -115,6 +117,11 @@ class Sidecar:
         self._readers: Readers | None = None
         self._subscribers: Subscribers | None = None
         self._background: Background | None = None
+
+    async def answering(self, app: web.Application) -> AsyncIterator[None]:
+        """Drop clients that take nothing of their answers, as long as there are any."""
+        async with self._answers.watching():
+            yield
 
     async def journalling(self, app: web.Application) -> AsyncIterator[None]:
         """Open the journal, where there is one, before the first request, and begin what goes on in the background."""
@@ -155,7 +162,8 @@ class Sidecar:
             yield
 
     async def end_waiting(self, app: web.Application) -> None:
-        """Nobody waits for events any more, nor are bodies waited for that do not come."""
+        """Nobody waits for events any more, nor is waited for: bodies that do not come, answers that nobody takes."""
+        self._answers.stop()
         self._bodies.stop()
         if self._readers is not None:
             await self._readers.close()
@@ -201,6 +209,7 @@ class Sidecar:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         request[_ID] = request_id
+        self._answers.expect(request.transport)
         code = OK
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
@@ -319,7 +328,7 @@ class Sidecar:
         return _json({"items": found, "vendors": to_json(reports)})
 
     async def get_conversation(self, request: web.Request) -> web.Response:
-        """Everything about one conversation."""
+        """Everything about one conversation that the caller may see."""
         caller = self._caller(request)
         fields = {name: "is not known here" for name in request.query if name not in {"account", "raw"}}
         raw = _flag(request.query, "raw", fields)
@@ -334,7 +343,9 @@ class Sidecar:
             raise _no_journal()
         from .journal.timelines import read_timeline
 
-        found = await self._journal.store.read(functools.partial(read_timeline, wanted=wanted, account=account))
+        own = None if "admin" in caller.scopes else caller.name
+        work = functools.partial(read_timeline, wanted=wanted, account=account, caller=own, raw=raw)
+        found = await self._journal.store.read(work)
         if found is None or not caller.may_use(found.account):
             raise self._no_conversation(account)
         return _json(_plain(found, raw=raw))
@@ -447,7 +458,11 @@ class Sidecar:
             return web.Response(text=_DOCS_START, content_type="text/javascript")
         if name not in _DOCS_FILES:
             raise NotFound(f"There is no /docs/{name}")
-        return web.FileResponse(_viewer() / name, headers={"Cache-Control": "max-age=86400"})
+        body = await asyncio.to_thread((_viewer() / name).read_bytes)
+        # No FileResponse: what the system sends by itself is not seen waiting when nobody takes it.
+        return web.Response(
+            body=body, content_type=_DOCS_FILES[name], charset="utf-8", headers={"Cache-Control": "max-age=86400"}
+        )
 
 
 @contextlib.contextmanager
@@ -687,7 +702,7 @@ async def _play(request: web.Request, audio: Audio) -> web.StreamResponse:
 
 # The viewer: Swagger UI, from the package swagger-ui-py, found without importing it
 
-_DOCS_FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js"})
+_DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

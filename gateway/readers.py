@@ -14,17 +14,17 @@ import attrs
 from aiohttp import HttpVersion11, web
 from gateway_contracts import CallEvent, InvalidRequest, Origin, RateLimited, dumps, to_json
 
+from .answers import STUCK_SECONDS
 from .facade import Gateway
 from .following import MAX_SEQ, EventPage, EventQuery, as_wanted, check_filter, place
 from .journal import JournalError, Log, Wanted
+from .journal.log import MAX_TEXT
 from .keys import Caller
 from .logs import log
 from .queries import read_query, sent_once
 
 SSE = "text/event-stream"
 HEARTBEAT_SECONDS = 15
-STUCK_SECONDS = 30
-"""How long a client may take for what is waiting for it, until it is dropped."""
 BEHIND_BYTES = 64 * 1024
 """What may wait for one client, beside what the system keeps for it."""
 MAX_READERS = 10_000
@@ -113,6 +113,8 @@ class Readers:
                 finally:
                     coming.cancel()
                 found = [each for each in page if (each.seq or 0) > seq and wanted.fits(each)][: query.limit]
+                if found and query.raw:  # out of the log, which reads only so much at once
+                    return await self._log.after(seq, wanted, limit=query.limit)
                 if found:
                     return found, found[-1].seq or seq
                 seq = max(seq, page[-1].seq or 0) if page else seq
@@ -168,8 +170,7 @@ class Readers:
                 await stream.drain()
             if stream.seq >= self._log.head:  # nothing comes between this and the next line
                 break
-            found, stream.seq = await self._log.after(stream.seq, stream.wanted, limit=_PAGE, raw=stream.raw)
-            stream.write(b"".join(_frame(event, raw=stream.raw) for event in found))
+            await self._read_on(stream)
         stream.live = True
         while stream.live and not stream.gone and not self._closing.is_set():
             stream.woken.clear()
@@ -179,6 +180,11 @@ class Readers:
             except TimeoutError:
                 # The number keeps a reader's place while nothing happens that it wants.
                 stream.write(b": heartbeat\nid: %d\n\n" % stream.seq)
+
+    async def _read_on(self, stream: "_Stream") -> None:
+        """Write the next events out of the log to *stream*; only their bytes are kept while they wait."""
+        found, stream.seq = await self._log.after(stream.seq, stream.wanted, limit=_PAGE, raw=stream.raw)
+        stream.write(b"".join(_frame(event, raw=stream.raw) for event in found))
 
     def _told(self, page: Sequence[CallEvent]) -> None:
         made = _Frames(page)
@@ -223,12 +229,19 @@ class _Stream:
         """Write what is wanted of a new *page*, if this stream keeps up."""
         if not self.live:
             return
-        parts = [
-            frames.get(index, raw=self.raw, chunked=self._chunked)
-            for index, event in enumerate(page)
-            if (event.seq or 0) > self.seq and self.wanted.fits(event)
-        ]
-        self.seq = max(self.seq, page[-1].seq or 0)
+        parts: list[bytes] = []
+        length = 0
+        for index, event in enumerate(page):
+            if (event.seq or 0) <= self.seq:
+                continue
+            if length > MAX_TEXT:  # the rest is read on from the log, when there is room
+                self.live = False
+                self.woken.set()
+                break
+            self.seq = event.seq or 0
+            if self.wanted.fits(event):
+                parts.append(frames.get(index, raw=self.raw, chunked=self._chunked))
+                length += len(parts[-1])
         if parts:
             self._send(b"".join(parts))
 

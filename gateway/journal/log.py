@@ -24,7 +24,7 @@ from gateway_contracts import (
     loads,
     to_json,
 )
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, null, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, insert, null, or_, select, update
 
 from ..guard import place_of
 from ..logs import log
@@ -38,7 +38,10 @@ from .troubles import UnreadableRow
 MAX_BATCH = 500
 POLL_SECONDS = 1.0
 """How often what other processes write is looked for, while somebody listens."""
+MAX_TEXT = 2 * 1024 * 1024
+"""How many characters of events are read at once; the event that exceeds them is the last."""
 _MOST_LOOKED = 20  # batches that one reading looks through
+_ROWS = 20  # that come at once
 _CHUNK = 400  # values in one IN (…)
 _CANDIDATES = 1_000
 _LATELY = timedelta(hours=6)  # how long the parts of a conversation may come apart
@@ -204,20 +207,22 @@ class Log:
     async def after(self, seq: int, wanted: Wanted, *, limit: int, raw: bool = True) -> tuple[list[CallEvent], int]:
         """At most *limit* wanted events that come after *seq*, and the number up to which was looked.
 
-        It may stop before the newest, also without having found one: go on from that number. Without *raw* the
-        vendor's own is left out.
+        It may stop before the newest, also without having found one, and stops when it has read `MAX_TEXT`: go on from
+        that number. Without *raw* the vendor's own is left out.
 
         Raises: JournalError.
         """
         found: list[CallEvent] = []
+        length = 0
         for _ in range(_MOST_LOOKED):
-            page, reached = await self._store.read(functools.partial(_after, seq=seq, wanted=wanted, raw=raw))
+            page, reached, read = await self._store.read(functools.partial(_after, seq=seq, wanted=wanted, raw=raw))
             for event in page:
                 if wanted.fits(event):
                     found.append(event)
                     if len(found) == limit:
                         return found, event.seq or 0
-            if reached <= seq or len(page) < MAX_BATCH:
+            length += read
+            if reached <= seq or len(page) < MAX_BATCH or (found and length > MAX_TEXT):
                 return found, max(reached, seq)
             seq = reached
         return found, seq
@@ -257,7 +262,7 @@ class Log:
         """
         async with self._tailing:
             while True:
-                page, _ = await self._store.read(functools.partial(_after, seq=self._head, wanted=Wanted()))
+                page, *_ = await self._store.read(functools.partial(_after, seq=self._head, wanted=Wanted()))
                 if not page:
                     return
                 self._tell(page)
@@ -588,8 +593,8 @@ def event_of(row: RowMapping) -> CallEvent:
         raise UnreadableRow from None
 
 
-def _after(connection: Connection, seq: int, wanted: Wanted, raw: bool = True) -> tuple[list[CallEvent], int]:
-    """At most MAX_BATCH events after *seq* that may be wanted, and the number up to which was looked."""
+def _after(connection: Connection, seq: int, wanted: Wanted, raw: bool = True) -> tuple[list[CallEvent], int, int]:
+    """At most MAX_BATCH events after *seq* that may be wanted, the number up to which was looked, and their length."""
     newest = _head(connection)
     columns = (events.c.body, events.c.raw if raw else null().label("raw"))
     query = select(*columns).where(events.c.seq > seq).order_by(events.c.seq).limit(MAX_BATCH)
@@ -599,8 +604,23 @@ def _after(connection: Connection, seq: int, wanted: Wanted, raw: bool = True) -
         query = query.where(events.c.type.in_(sorted(wanted.types)))
     if wanted.extension is not None:
         query = query.where(events.c.extension == wanted.extension)
-    found = [event_of(row) for row in connection.execute(query).mappings()]
-    return found, (found[-1].seq or 0) if len(found) == MAX_BATCH else max(newest, found[-1].seq or 0 if found else 0)
+    found, length = events_of(connection, query)
+    last = (found[-1].seq or 0) if found else 0
+    return found, last if len(found) == MAX_BATCH or length > MAX_TEXT else max(newest, last), length
+
+
+def events_of(connection: Connection, query: Select[Any]) -> tuple[list[CallEvent], int]:
+    """The events that *query* gives, of `body` and `raw`, until they exceed `MAX_TEXT`; and how long they are."""
+    found: list[CallEvent] = []
+    length = 0
+    # A server's answer would come whole otherwise, however little of it is used.
+    with connection.execute(query.execution_options(yield_per=_ROWS)) as result:
+        for row in result.mappings():
+            found.append(event_of(row))
+            length += len(row["body"]) + len(row["raw"] or "")
+            if length > MAX_TEXT:
+                break
+    return found, length
 
 
 def _numbered(connection: Connection, numbers: Sequence[int]) -> list[CallEvent]:

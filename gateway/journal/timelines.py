@@ -3,20 +3,24 @@
 from typing import Any
 
 from gateway_contracts import EventSource, loads
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, RowMapping, and_, null, or_, select
 
 from ..texts import plain
 from ..timeline import Link, Timeline, TimelineDelivery, TimelineDial
-from .log import conversation_of, event_of
-from .schema import conversations, deliveries, dials, events, from_micros, links
+from .log import conversation_of, events_of
+from .schema import conversations, deliveries, dials, events, from_micros, links, subscriptions
 
 MAX_EVENTS = 1_000
 _KINDS = ("call_id", "record_id", "sip_call_id", "dial_id", "recording")
 
 
-def read_timeline(connection: Connection, wanted: str, account: str | None) -> Timeline | None:
+def read_timeline(
+    connection: Connection, wanted: str, account: str | None, *, caller: str | None = None, raw: bool = False
+) -> Timeline | None:
     """The conversation *wanted*, or that to which the id *wanted* of a part of it leads, on *account*; the first
-    `MAX_EVENTS` of its events. None when there is none. The id of a dial is the gateway's own, and needs no account.
+    `MAX_EVENTS` of its events, or fewer where these are very long. None when there is none. The id of a dial is the
+    gateway's own, and needs no account. The dials and deliveries are those of *caller*, None for everybody's. Without
+    *raw* the vendor's own is left out.
     """
     wanted = plain(wanted)
     query = select(conversations.c.conversation_id).where(conversations.c.conversation_id == wanted)
@@ -32,34 +36,38 @@ def read_timeline(connection: Connection, wanted: str, account: str | None) -> T
             query = query.where(links.c.account == plain(account), links.c.kind.in_(_KINDS))
         found = sorted(connection.execute(query).mappings(), key=lambda each: _KINDS.index(each["kind"]))
         row = found[0] if found else None
-    return None if row is None else _timeline(connection, row["conversation_id"])
+    return None if row is None else _timeline(connection, row["conversation_id"], caller, raw)
 
 
-def _timeline(connection: Connection, own: str) -> Timeline:
+def _timeline(connection: Connection, own: str, caller: str | None, raw: bool) -> Timeline:
     found = conversation_of(
         connection.execute(select(conversations).where(conversations.c.conversation_id == own)).mappings().one()
     )
-    linked = connection.execute(
-        select(links).where(links.c.conversation_id == own).order_by(links.c.linked_at, links.c.kind, links.c.value)
-    ).mappings()
-    dialled = connection.execute(
+    parts = select(links).where(links.c.conversation_id == own).order_by(links.c.linked_at, links.c.kind, links.c.value)
+    dialled = (
         select(dials)
         .join(links, and_(links.c.kind == "dial_id", links.c.value == dials.c.dial_id))
         .where(links.c.conversation_id == own, links.c.account == found.account)
         .order_by(dials.c.created_at)
-    ).mappings()
-    told = connection.execute(
-        select(events.c.body, events.c.raw)
-        .where(events.c.conversation_id == own)
-        .order_by(events.c.seq)
-        .limit(MAX_EVENTS)
-    ).mappings()
-    delivered = connection.execute(
+    )
+    delivered = (
         select(deliveries)
         .where(deliveries.c.seq.in_(select(events.c.seq).where(events.c.conversation_id == own)))
         .order_by(deliveries.c.seq, deliveries.c.updated_at)
         .limit(MAX_EVENTS)
-    ).mappings()
+    )
+    if caller is not None:
+        callers = select(dials.c.dial_id).where(dials.c.caller == caller, dials.c.dial_id == links.c.value)
+        parts = parts.where(or_(links.c.kind != "dial_id", callers.exists()))
+        dialled = dialled.where(dials.c.caller == caller)
+        subscribed = select(subscriptions.c.subscription_id).where(subscriptions.c.caller == caller)
+        delivered = delivered.where(deliveries.c.subscription_id.in_(subscribed))
+    told = (
+        select(events.c.body, events.c.raw if raw else null().label("raw"))
+        .where(events.c.conversation_id == own)
+        .order_by(events.c.seq)
+        .limit(MAX_EVENTS)
+    )
     return Timeline(
         account=found.account,
         conversation_id=own,
@@ -76,14 +84,18 @@ def _timeline(connection: Connection, own: str) -> Timeline:
         duration_seconds=found.duration_seconds,
         talk_seconds=found.talk_seconds,
         ended_by=EventSource(found.end_source) if found.end_source else None,
-        links=tuple(_made(Link, each) for each in linked),
-        dials=tuple(_made(TimelineDial, each) for each in dialled),
-        events=tuple(event_of(each) for each in told),
-        deliveries=tuple(_made(TimelineDelivery, each) for each in delivered),
+        links=tuple(_made(Link, each) for each in connection.execute(parts).mappings()),
+        dials=tuple(_dial(each, raw=raw) for each in connection.execute(dialled).mappings()),
+        events=tuple(events_of(connection, told)[0]),
+        deliveries=tuple(_made(TimelineDelivery, each) for each in connection.execute(delivered).mappings()),
     )
 
 
-_IN_JSON = {"answer", "error"}
+def _dial(row: RowMapping, *, raw: bool) -> Any:
+    values = {name: row[name] and loads(row[name]) for name in ("answer", "error")}
+    if not raw and values["answer"]:
+        values["answer"].pop("raw", None)
+    return _made(TimelineDial, {**row, **values})
 
 
 def _made(kind: Any, row: Any) -> Any:
@@ -92,6 +104,4 @@ def _made(kind: Any, row: Any) -> Any:
     for name, value in values.items():
         if name.endswith("_at") and value is not None:
             values[name] = from_micros(value)
-        elif name in _IN_JSON and kind is TimelineDial and value is not None:
-            values[name] = loads(value)
     return kind(**values)

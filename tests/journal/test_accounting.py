@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 from gateway_contracts import CallEvent, CallState, EventType
 
 from gateway.journal import Wanted
+from gateway.journal import log as journal_log
 from gateway.journal.timelines import read_timeline
+from gateway.keys import hash_of
 from gateway.reconciling import Reconciler
+from tests.journal.receiving import receiving
 from tests.vendors.truth import live, world_of
 
 
@@ -62,3 +65,83 @@ async def test_one_call_has_one_id_whichever_way_the_vendor_tells_it(running, se
     assert {"call-1"} == {call.call_id, dial.call_id, *(each.call_id for each in found)}
     assert {dial.conversation_id} == {each.conversation_id for each in found}
     assert [200, 404, 404, 404, 404] == statuses
+
+
+SCOPES = {"crm": ["calls", "events"], "other": ["calls", "events"], "boss": ["admin", "calls", "events"]}
+KEYS = [{"name": name, "sha256": hash_of(name), "scopes": scopes} for name, scopes in SCOPES.items()]
+
+
+def bearing(key):
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def test_a_key_sees_its_own_dials_and_deliveries_in_a_conversation(running, session):
+    """Of others it is not told, though the conversation is of an account of both; who may administer sees all. What the
+    vendor answered comes when it is asked for.
+    """
+
+    async def shown(key, query=""):
+        path = f"{address}/v1/conversations/{started['call_id']}?account=hanoi{query}"
+        async with session.get(path, headers=bearing(key)) as answer:
+            return await answer.json()
+
+    async with running(keys=KEYS, webhook_hosts=["127.0.0.1"]) as (gateway, address), receiving() as receiver:
+        own = {}
+        for key in ("crm", "other"):
+            body = {"url": receiver.url}
+            async with session.post(f"{address}/v1/subscriptions", json=body, headers=bearing(key)) as answer:
+                own[key] = (await answer.json())["subscription_id"]
+        body = {"extension": "101", "number": "0899098899"}
+        async with session.post(f"{address}/v1/accounts/hanoi/calls", json=body, headers=bearing("crm")) as answer:
+            started = await answer.json()
+        rings = CallEvent(
+            account="hanoi",
+            event_id="e",
+            type=EventType.RINGING,
+            call_id=started["call_id"],
+            received_at=datetime.now(UTC),
+            raw={"state": "ringing"},
+        )
+        await (await gateway.journal.get()).log.append([rings])
+        await receiver.has(2)
+        crm, other, boss = [await shown(key) for key in ("crm", "other", "boss")]
+        raw = await shown("crm", "&raw=1")
+
+    def parts(told):
+        return (
+            [each["dial_id"] for each in told["dials"]],
+            [each["value"] for each in told["links"] if each["kind"] == "dial_id"],
+            {each["subscription_id"] for each in told["deliveries"]},
+        )
+
+    dial = [started["dial_id"]]
+    assert (dial, dial, {own["crm"]}) == parts(crm)
+    assert ([], [], {own["other"]}) == parts(other)
+    assert (dial, dial, set(own.values())) == parts(boss)
+    assert ["e"] == [each["event_id"] for each in other["events"]]
+    assert "raw" not in crm["dials"][0]["answer"]
+    assert "raw" not in crm["events"][0]
+    assert ({"call": started["call_id"]}, {"state": "ringing"}) == (
+        raw["dials"][0]["answer"]["raw"],
+        raw["events"][0]["raw"],
+    )
+
+
+async def test_a_conversation_is_never_large(running, session, monkeypatch):
+    """As pages of events are not: with the vendor's own it has fewer of its events."""
+    monkeypatch.setattr(journal_log, "MAX_TEXT", 10_000)
+    now = datetime.now(UTC)
+    told = [
+        CallEvent(
+            account="hanoi", event_id=f"e{n}", type=EventType.UNKNOWN, call_id="c", received_at=now, raw="x" * 4_000
+        )
+        for n in range(6)
+    ]
+    async with running() as (gateway, address):
+        await (await gateway.journal.get()).log.append(told)
+        found = []
+        for query in ("", "&raw=1"):
+            async with session.get(f"{address}/v1/conversations/c?account=hanoi{query}") as answer:
+                found.append(len((await answer.json())["events"]))
+
+    assert [6, 3] == found

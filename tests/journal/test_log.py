@@ -10,6 +10,7 @@ from gateway_contracts import CallEvent, CallState, Direction, EventSource, Even
 from sqlalchemy import func, insert, select
 
 from gateway.journal import Journal, Log, Wanted, open_journal
+from gateway.journal import log as journal_log
 from gateway.journal.log import conversation_of
 from gateway.journal.schema import conversations, dials, links, to_micros
 from gateway.texts import MAX_CHARACTERS
@@ -190,6 +191,25 @@ async def test_listeners_hear_every_event_in_order_whoever_writes(url):
             await other.log.catch_up()
 
     assert {"one": list(range(1, 81)), "other": list(range(1, 81))} == heard
+
+
+@pytest.mark.parametrize(("expected", "batch"), [([3, 3, 3, 1], 500), ([4, 4, 2], 2)])
+async def test_a_reading_ends_before_it_is_large(log, monkeypatch, expected, batch):
+    """By how long the events are, in one batch or several; the next reading goes on there, and leaves nothing out."""
+    monkeypatch.setattr(journal_log, "MAX_TEXT", 10_000)
+    monkeypatch.setattr(journal_log, "MAX_BATCH", batch)
+    for part in range(0, 10, 2):
+        await log.append([event(call_id=f"c{part + n}", raw="x" * 4_000) for n in range(2)])
+
+    pages, reached = [], 0
+    while reached < log.head:
+        page, reached = await log.after(reached, Wanted(number=NUMBER), limit=100)
+        pages.append([each.seq for each in page])
+    brief, end = await log.after(0, Wanted(), limit=100, raw=False)
+
+    assert expected == [len(page) for page in pages]
+    assert list(range(1, 11)) == [seq for page in pages for seq in page]
+    assert (10, 10) == (len(brief), end)
 
 
 async def test_a_reader_gets_what_it_wants_and_where_to_go_on(log):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete
 
 from gateway import Gateway, readers
+from gateway.journal import log as journal_log
 from gateway.journal.schema import events as rows
 from gateway.keys import hash_of
 from gateway.serving import serving as gateway_serving
@@ -401,6 +402,60 @@ def spy(monkeypatch):
 
     monkeypatch.setattr(readers._Stream, "_send", sending)
     return seen
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Three events of 100 kB are as many as are read at once; thirty to begin with, and thirty to come."""
+    monkeypatch.setattr(journal_log, "MAX_TEXT", 250_000)
+    monkeypatch.setattr(readers, "MAX_TEXT", 250_000)
+    return [rings(30, first, raw="x" * 100_000) for first in (1, 31)]
+
+
+async def test_a_stream_is_never_given_much_at_once(running, monkeypatch, small):
+    """Neither out of the log nor when much comes at once: what nobody takes stays small. Nothing is left out."""
+    lengths = []
+    send = readers._Stream._send
+
+    def sending(stream, content):
+        lengths.append(len(content))
+        send(stream, content)
+
+    monkeypatch.setattr(readers._Stream, "_send", sending)
+    async with running() as (gateway, address):
+        log = await log_of(gateway)
+        await log.append(small[0])
+        async with asking(address, "?raw=1&after=0") as (reader, _):
+            old = await seqs(reader, 31)
+            await until(lambda: all(each.live for each in streams_of(log)))
+            await log.append(small[1])
+            new = await seqs(reader, 30)
+
+    assert (list(range(31)), list(range(31, 61))) == (old, new)
+    assert 300_000 < max(lengths) < 310_000
+
+
+def streams_of(log):
+    return [each for listener in log._listeners for each in getattr(listener.__self__, "_streams", ())]
+
+
+async def test_a_page_is_never_large(running, session, small):
+    """It has fewer items than were asked for, whether it is there or waited for; `next` goes on behind them."""
+    async with running() as (gateway, address):
+        log = await log_of(gateway)
+        await log.append(small[0])
+        first = await page(session, address, "?after=0&limit=1000&raw=1")
+        second = await page(session, address, f"?after={first[1]['next']}&limit=1000&raw=1")
+        brief = await page(session, address, "?after=0&limit=1000")
+        listeners = len(log._listeners)
+        waiting = asyncio.create_task(page(session, address, "?after=30&limit=1000&raw=1&wait=60"))
+        await until(lambda: len(log._listeners) > listeners)
+        await log.append(small[1])
+        waited = await waiting
+
+    found = [([each["seq"] for each in body["items"]], body["next"]) for _, body in (first, second, waited)]
+    assert [([1, 2, 3], 3), ([4, 5, 6], 6), ([31, 32, 33], 33)] == found
+    assert 30 == len(brief[1]["items"])
 
 
 async def test_a_reader_that_was_slow_misses_nothing(running):
