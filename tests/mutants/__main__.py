@@ -48,8 +48,9 @@ def caught_by(vendor, mutant=None):
 
 def main(words):
     """Run those whose name holds one of *words*, or all, and the right adapters first."""
-    every = int(words[1]) if words[:1] == ["--every"] else 1
-    words = words[2:] if every > 1 else words
+    every = 1
+    if words[:1] == ["--every"]:
+        every, words = int(words[1]), words[2:]
     chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.wrong for word in words)][::every]
     vendors = sorted({mutant.vendor for mutant in chosen})
     with ThreadPoolExecutor(os.cpu_count()) as pool:
