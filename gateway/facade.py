@@ -190,7 +190,7 @@ class AccountFacade:
 
     def need(self, operation: Operation) -> None:
         """Raises: Unsupported when no interface of this account has *operation*; VendorUnavailable, see above."""
-        if not any(operation.name in operations_of(interface) for interface in self.interfaces):
+        if operation.name not in _operations_in(self.interfaces):
             raise self.lacks(operation.interface, operation.name)
 
     @property
@@ -219,6 +219,11 @@ class AccountFacade:
         return Unsupported(
             f"{who} {interface} ({', '.join(operations)}); it has {has}", account=self.name, operation=operation
         )
+
+
+@functools.cache
+def _operations_in(interfaces: tuple[type, ...]) -> frozenset[str]:
+    return frozenset(name for interface in interfaces for name in operations_of(interface))
 
 
 def unusable(account: str, broken: PluginError, operation: str | None = None) -> VendorUnavailable:

@@ -29,13 +29,13 @@ from gateway_contracts import (
     checker,
     problems_of,
 )
+from gateway_contracts.deadlines import Deadlines
 
 from .logs import log
 
 MAX_LIMIT = 10_000
 MAX_TEXT = 8_000  # a cursor is the longest
 MAX_KEY = 200  # characters of an idempotency key
-GRAIN_SECONDS = 0.1  # how late a deadline may ring
 # Vendors know no calls before, and arithmetic with zones has room on both sides.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 _PLAIN = re.compile(r"[!-~]+").fullmatch  # what almost every text is; nothing can be wrong with it
@@ -56,6 +56,7 @@ class _Checks:
     in_headers: frozenset[str]
     required: tuple[str, ...]
     ranges: tuple[tuple[str, str], ...]
+    answer: type
 
     @classmethod
     def for_(cls, operation: Operation) -> "_Checks":
@@ -65,6 +66,7 @@ class _Checks:
             frozenset(each.name for each in operation.parameters_in(Location.HEADER)),
             tuple(each.name for each in operation.parameters if each.required),
             tuple((first, last) for first, last in _RANGES if first in checks and last in checks),
+            get_origin(operation.returns) or operation.returns,
         )
 
 
@@ -139,73 +141,6 @@ def seal(error: GatewayError, operation: Operation, account: str) -> GatewayErro
         )
         error.dial_state = DialState.NOT_PLACED if refused else DialState.UNKNOWN
     return error
-
-
-class Deadlines:
-    """Ends what takes too long, with one timer for all of it: `asyncio.timeout` makes one for each, and its heap.
-
-    Whatever is late is cancelled at most `GRAIN_SECONDS` after its time.
-    """
-
-    def __init__(self) -> None:
-        self._open: dict[Deadline, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def after(self, seconds: float) -> "Deadline":
-        """A context in which the current task may stay for so long. Raises: TimeoutError."""
-        return Deadline(self, seconds)
-
-    def _add(self, deadline: "Deadline") -> None:
-        self._open[deadline] = None
-        if self._timer is None or deadline.at < self._timer.when():
-            self._set(deadline.at)
-
-    def _remove(self, deadline: "Deadline") -> None:
-        self._open.pop(deadline, None)
-
-    def _set(self, at: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        now = asyncio.get_running_loop().time()
-        for late in sorted((each for each in self._open if each.at <= now), key=lambda each: each.at):
-            self._remove(late)
-            late.expire()
-        if self._open:
-            self._set(max(min(each.at for each in self._open), now + GRAIN_SECONDS))
-
-
-class Deadline:
-    """One of `Deadlines`, for one `with` in one task."""
-
-    __slots__ = ("_all", "_cancelling", "_late", "_task", "at")
-
-    def __init__(self, deadlines: Deadlines, seconds: float) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("only a task can have a deadline")
-        self._all = deadlines
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._late = False
-        self.at = task.get_loop().time() + seconds
-
-    def __enter__(self) -> None:
-        self._all._add(self)
-
-    def expire(self) -> None:
-        """Cancel the task: the time is over."""
-        self._late = True
-        self._task.cancel()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._all._remove(self)
-        # Somebody else may have cancelled the task too, and is then obeyed: as `asyncio.timeout` does it.
-        if self._late and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise TimeoutError from error
 
 
 class Guard:
@@ -293,9 +228,9 @@ def _refuse_key(arguments: Mapping[str, Any]) -> None:
 def _refuse_what_is_new(method: Any, arguments: Mapping[str, Any], vendor: str) -> None:
     # A plugin that was written before an argument existed has nothing to say it with.
     taken = _taken(getattr(method, "__func__", method))
-    for name in arguments:
-        if taken is not None and name not in taken:
-            raise Unsupported(f"The {vendor} plugin is older than {name}: leave it out, or install a newer plugin")
+    if taken is not None and not arguments.keys() <= taken:
+        name = next(each for each in arguments if each not in taken)
+        raise Unsupported(f"The {vendor} plugin is older than {name}: leave it out, or install a newer plugin")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -309,7 +244,7 @@ def _taken(function: Any) -> frozenset[str] | None:
 
 def _check_answer(operation: Operation, answer: Any) -> None:
     # An answer of another type would fail later, where nobody knows which plugin it came from.
-    kind = get_origin(operation.returns) or operation.returns
+    kind = _CHECKS[operation.name].answer
     if kind is not type(None) and not isinstance(answer, kind):
         raise TypeError(f"{operation.name} answered {type(answer).__name__}, not {kind.__name__}")
 

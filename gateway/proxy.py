@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
+import random
 import re
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import structlog
 from aiohttp import web
 from gateway_contracts import (
@@ -30,6 +31,7 @@ from gateway_contracts import (
     Operation,
     Origin,
     Page,
+    Parameter,
     PayloadTooLarge,
     Unsupported,
     UnsupportedMediaType,
@@ -207,36 +209,38 @@ class Sidecar:
     async def outermost(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Gives the request an id and turns whatever goes wrong into a problem."""
         given = request.headers.get("X-Request-Id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        request[_ID] = request_id
+        if not given or not _REQUEST_ID.fullmatch(given):
+            given = f"{random.getrandbits(64):016x}"  # no secret
+        request[_ID] = request_id = given
         self._answers.expect(request.transport)
         code = OK
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                self._refuse_other_sites(request)
-                response = await handler(request)
-            except GatewayError as error:
-                code = error.code
-                response = _problem(error, request_id)
-            except web.HTTPException as error:
-                problem = _of_http(error, request)
-                code = problem.code
-                response = _problem(problem, request_id)
-                if isinstance(error, web.HTTPMethodNotAllowed):
-                    response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-            except Exception as error:  # noqa: BLE001 # the boundary: a fault of ours is answered and logged, not shown
-                resource = request.match_info.route.resource
-                log.error("request.failed", path=resource.canonical if resource else None, **place_of(error))
-                code = GatewayError.code
-                response = _problem(GatewayError("The gateway failed; its log says where"), request_id)
-            self._metrics.requests[self._names.get(request.match_info.handler, "none"), code] += 1
-            if not response.prepared:
-                if (asking := request.get(_ASKING)) is not None and asking.replayed:
-                    response.headers["Idempotency-Replayed"] = "true"
-                response.headers["X-Request-Id"] = request_id
-                response.headers["X-Content-Type-Options"] = "nosniff"
-                response.headers.setdefault("Cache-Control", "no-store")
-            return response
+        # A connection has a task and a context of its own, and its next request binds an id of its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            self._refuse_other_sites(request)
+            response = await handler(request)
+        except GatewayError as error:
+            code = error.code
+            response = _problem(error, request_id)
+        except web.HTTPException as error:
+            problem = _of_http(error, request)
+            code = problem.code
+            response = _problem(problem, request_id)
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        except Exception as error:  # noqa: BLE001 # the boundary: a fault of ours is answered and logged, not shown
+            resource = request.match_info.route.resource
+            log.error("request.failed", path=resource.canonical if resource else None, **place_of(error))
+            code = GatewayError.code
+            response = _problem(GatewayError("The gateway failed; its log says where"), request_id)
+        self._metrics.requests[self._names.get(request.match_info.handler, "none"), code] += 1
+        if not response.prepared:
+            if (asking := request.get(_ASKING)) is not None and asking.replayed:
+                response.headers["Idempotency-Replayed"] = "true"
+            response.headers["X-Request-Id"] = request_id
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
     def _refuse_other_sites(self, request: web.Request) -> None:
         # A web page must not be able to dial. Browsers name the page's site in Origin; and where no key is asked for,
@@ -256,6 +260,7 @@ class Sidecar:
 
     def handler(self, operation: Operation) -> Handler:
         """What answers requests for *operation*."""
+        taken, paged = _Taken.by(operation), operation.paged
 
         async def handle(request: web.Request) -> web.StreamResponse:
             name = request.match_info["account"]
@@ -264,8 +269,8 @@ class Sidecar:
                 caller.check(name, operation.scope)
                 account = self._gateway[name]
                 account.need(operation)
-                arguments, raw = await _arguments(request, operation, self._bodies)
-                kind = _stream_kind(request) if operation.paged else None
+                arguments, raw = await _arguments(request, operation, taken, self._bodies)
+                kind = _stream_kind(request) if paged else None
                 if raw and kind == CSV:
                     raise InvalidRequest("There is no column for the vendor's answer", fields={"raw": "goes with JSON"})
             except GatewayError as error:
@@ -276,11 +281,11 @@ class Sidecar:
                 raise
             if kind is not None:
                 return await _stream(request, account, operation, arguments, kind, raw)
-            with _asking(request, caller) as asking:
-                if operation.name == DIAL:
+            if operation.name == DIAL:
+                with _asking(request, caller) as asking:
                     answer = await self._dialled(name, account.carry_out(operation, arguments), asking)
-                else:
-                    answer = await account.carry_out(operation, arguments)
+            else:
+                answer = await account.carry_out(operation, arguments)
             if isinstance(answer, Audio):
                 return await _play(request, answer)
             if answer is None:
@@ -495,27 +500,51 @@ def _describe(account: AccountFacade) -> dict[str, Any]:
 # Arguments
 
 
-async def _arguments(request: web.Request, operation: Operation, bodies: Bodies) -> tuple[dict[str, Any], bool]:
+@attrs.frozen
+class _Taken:
+    """Where the arguments of one operation are looked for."""
+
+    path: tuple[Parameter, ...]
+    headers: tuple[Parameter, ...]
+    query: Mapping[str, Parameter]
+    body: Mapping[str, Parameter]
+    has_body: bool
+
+    @classmethod
+    def by(cls, operation: Operation) -> "_Taken":
+        named = {
+            place: {each.name: each for each in operation.parameters_in(place)}
+            for place in (Location.QUERY, Location.BODY)
+        }
+        return cls(
+            operation.parameters_in(Location.PATH),
+            operation.parameters_in(Location.HEADER),
+            named[Location.QUERY],
+            named[Location.BODY],
+            operation.verb in {"POST", "PUT", "PATCH"},
+        )
+
+
+async def _arguments(
+    request: web.Request, operation: Operation, taken: _Taken, bodies: Bodies
+) -> tuple[dict[str, Any], bool]:
     """The arguments that *request* gives, and whether the vendor's own answer is wanted. Raises: InvalidRequest, …"""
     fields: dict[str, str] = {}
-    arguments: dict[str, Any] = {
-        parameter.name: request.match_info[parameter.name] for parameter in operation.parameters_in(Location.PATH)
-    }
-    for parameter in operation.parameters_in(Location.HEADER):
+    arguments: dict[str, Any] = {parameter.name: request.match_info[parameter.name] for parameter in taken.path}
+    for parameter in taken.headers:
         given = sent_once(request, parameter.sent_as)
         if given is not None and _is_meant(parameter.sent_as, given):
             arguments[parameter.name] = given
     raw = False
     if request.query_string:
         raw = _flag(request.query, "raw", fields)
-        _read_query(request.query, operation, arguments, fields)
-    if operation.verb in {"POST", "PUT", "PATCH"}:
-        in_body = {parameter.name for parameter in operation.parameters_in(Location.BODY)}
-        for name, value in (await _body(request, bodies, needed=bool(in_body))).items():
-            if name in in_body:
+        _read_query(request.query, operation, taken.query, arguments, fields)
+    if taken.has_body:
+        for name, value in (await _body(request, bodies, needed=bool(taken.body))).items():
+            if name in taken.body:
                 arguments[name] = value  # checked where the operation is carried out
             elif len(fields) < MAX_PROBLEMS:
-                fields[name] = _unknown_field(name, operation, in_body)
+                fields[name] = _unknown_field(name, operation, taken.body)
     elif request.can_read_body:
         raise InvalidRequest(f"A {operation.verb} takes no body", fields={"body": "must be left out"})
     if fields:
@@ -524,10 +553,13 @@ async def _arguments(request: web.Request, operation: Operation, bodies: Bodies)
 
 
 def _read_query(
-    query: MultiMapping[str], operation: Operation, arguments: dict[str, Any], fields: dict[str, str]
+    query: MultiMapping[str],
+    operation: Operation,
+    known: Mapping[str, Parameter],
+    arguments: dict[str, Any],
+    fields: dict[str, str],
 ) -> None:
     """Put what *query* gives into *arguments*, and what is wrong with it into *fields*."""
-    known = {parameter.name: parameter for parameter in operation.parameters_in(Location.QUERY)}
     for name in dict.fromkeys(query):
         if name == "raw":
             continue

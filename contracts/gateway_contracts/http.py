@@ -25,6 +25,7 @@ import attrs
 from yarl import URL
 
 from .converters import InvalidValue, dumps, from_json, loads, to_json
+from .deadlines import Deadlines
 from .errors import (
     Conflict,
     DialState,
@@ -159,6 +160,8 @@ class HttpClient:
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._retried_statuses = frozenset(retried_statuses)
         self._decode = decode
+        self._deadlines = Deadlines()
+        self._limits = aiohttp.ClientTimeout(connect=account.timeouts.connect)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -224,7 +227,7 @@ class HttpClient:
                 error.dial_state = DialState.NOT_PLACED
             raise
         try:
-            self._judge(answer, {401, *refusals})
+            self._judge(answer, refusals)
         except GatewayError as error:
             _scrub(error, [*_secrets_in(json), *_secrets_in(headers), *([token] if token else [])])
             raise
@@ -261,7 +264,7 @@ class HttpClient:
         if answer.effect is not Effect.RING:
             error.dial_state = None  # what a refusal says of ringing is no matter here
         if answer.effect is Effect.RING and error.dial_state is None:
-            if answer.status in refusals:
+            if answer.status == 401 or answer.status in refusals:
                 error.dial_state = DialState.NOT_PLACED
             else:
                 raise _unknown(
@@ -286,7 +289,8 @@ class HttpClient:
         account = self.account.name
         for attempt in range(1, READ_ATTEMPTS + 1):
             last = effect is not Effect.READ or attempt == READ_ATTEMPTS
-            pause = FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311 # jitter
+            pause = FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1)
+            pause *= 0.5 + random.random() / 2  # noqa: S311 # jitter
             try:
                 answer = await self._exchange(verb, path, params, body, effect, deadline, headers, token)
             except NotSent as error:
@@ -303,8 +307,10 @@ class HttpClient:
                 if last or time.monotonic() + pause >= deadline:
                     raise VendorUnavailable(f"The request was sent and {error}", account=account) from error
             else:
+                if last or answer.status not in self._retried_statuses:
+                    return answer
                 pause = retry_after_of(answer.headers) or pause
-                if last or answer.status not in self._retried_statuses or time.monotonic() + pause >= deadline:
+                if time.monotonic() + pause >= deadline:
                     return answer
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
@@ -321,6 +327,8 @@ class HttpClient:
         token: str | None,
     ) -> Answer:
         url = URL(self.base_url + path, encoded=True)
+        if params:
+            url = url.extend_query(list(params)) if url.raw_query_string else url.with_query(list(params))
         sent_headers = {**self._headers, **(to_json(headers) if headers else {})}
         if token is not None:
             sent_headers["Authorization"] = f"Bearer {token}"
@@ -332,17 +340,20 @@ class HttpClient:
         if self.session.closed:
             raise NotSent("the account is closed")
         # The connection's own limit always comes first, so that a late one is known as such, however busy we are.
-        limits = aiohttp.ClientTimeout(total=left, connect=min(self.account.timeouts.connect, max(left - 1, left / 2)))
+        limits, most = self._limits, max(left - 1, left / 2)
+        if self.account.timeouts.connect > most:
+            limits = aiohttp.ClientTimeout(connect=most)
         try:
-            async with self.session.request(
-                verb,
-                url.update_query(list(params)) if params else url,
-                data=body.content if body else None,
-                headers=sent_headers,
-                timeout=limits,
-                allow_redirects=False,
-            ) as response:
-                return await self.answer_of(response, effect)
+            with self._deadlines.after(left):
+                async with self.session.request(
+                    verb,
+                    url,
+                    data=body.content if body else None,
+                    headers=sent_headers,
+                    timeout=limits,
+                    allow_redirects=False,
+                ) as response:
+                    return await self.answer_of(response, effect)
         # The causes are left out: their texts hold the address with its query, and phone numbers are in it.
         except aiohttp.ConnectionTimeoutError:
             raise NotSent("no connection in time") from None

@@ -25,7 +25,7 @@ from gateway import (
     VendorProtocolError,
     VendorTimeout,
 )
-from gateway.guard import Deadlines, Guard
+from gateway.guard import Guard
 
 NUMBER = "0899098899"
 DIAL = {"extension": "101", "number": NUMBER}
@@ -353,59 +353,6 @@ async def test_cancelling_reaches_the_plugin_and_the_caller():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert cancelled.is_set()
-
-
-async def test_deadlines_ring_in_their_own_order():
-    """One timer serves all: a later one that was begun first does not hold up an earlier one."""
-    ended = []
-    carry_out = guard(forever, Timeouts(connect=0.001, read=1000, dial=0.001, dial_wait=1000))
-    slow = asyncio.create_task(carry_out(OPERATIONS["list_calls"], {}))
-    await asyncio.sleep(0)
-    deadlines = Deadlines()
-
-    async def stay(name, seconds):
-        try:
-            with deadlines.after(seconds):
-                await forever()
-        except TimeoutError:
-            ended.append(name)
-
-    await asyncio.gather(stay("third", 0.03), stay("first", 0.001), stay("second", 0.02))
-
-    assert ["first", "second", "third"] == ended
-    assert not slow.done()
-    slow.cancel()
-    await asyncio.wait([slow])
-
-
-async def test_a_deadline_does_not_hide_that_the_caller_was_cancelled():
-    """Whoever cancelled waits for just that."""
-    deadlines = Deadlines()
-
-    async def stay():
-        with deadlines.after(0):
-            try:
-                await forever()
-            finally:
-                asyncio.current_task().cancel()  # at the same moment
-
-    task = asyncio.create_task(stay())
-    await asyncio.wait([task])
-
-    assert task.cancelled()
-
-
-async def test_what_ends_in_time_is_left_alone_by_its_deadline():
-    """The task goes on to other things."""
-    deadlines = Deadlines()
-    rang = asyncio.Event()
-    with deadlines.after(0.001):
-        pass
-    asyncio.get_running_loop().call_later(0.01, rang.set)
-
-    await rang.wait()
-
-    assert 0 == asyncio.current_task().cancelling()
 
 
 # Logs
