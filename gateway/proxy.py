@@ -282,7 +282,7 @@ class Sidecar:
             if kind is not None:
                 return await _stream(request, account, operation, arguments, kind, raw)
             if operation.name == DIAL:
-                with _asking(request, caller) as asking:
+                with _AskedFor(request, caller) as asking:
                     answer = await self._dialled(name, account.carry_out(operation, arguments), asking)
             else:
                 answer = await account.carry_out(operation, arguments)
@@ -411,7 +411,7 @@ class Sidecar:
         caller = self._caller(request)
         caller.check(name, ClickToCall.scope)
         _no_query(request)
-        with _asking(request, caller):
+        with _AskedFor(request, caller):
             return _json(to_json(await self._gateway[name].dial(request.match_info["dial_id"])))
 
     async def hook(self, request: web.Request) -> web.Response:
@@ -470,15 +470,20 @@ class Sidecar:
         )
 
 
-@contextlib.contextmanager
-def _asking(request: web.Request, caller: Caller) -> Iterator[Asking]:
-    """What is asked in this context is asked for *caller*."""
-    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes)
-    token = ASKING.set(asking)
-    try:
-        yield asking
-    finally:
-        ASKING.reset(token)
+class _AskedFor:
+    """A context in which what is asked is asked for the *caller* of *request*."""
+
+    __slots__ = ("_asking", "_token")
+
+    def __init__(self, request: web.Request, caller: Caller) -> None:
+        request[_ASKING] = self._asking = Asking(caller.name, sees_all="admin" in caller.scopes)
+
+    def __enter__(self) -> Asking:
+        self._token = ASKING.set(self._asking)
+        return self._asking
+
+    def __exit__(self, *_: object) -> None:
+        ASKING.reset(self._token)
 
 
 def _no_journal() -> Unsupported:
@@ -603,7 +608,8 @@ def _no_query(request: web.Request) -> None:
 
 
 async def _body(request: web.Request, bodies: Bodies, *, needed: bool) -> dict[str, Any]:
-    if request.content_type != "application/json":  # also without a body: a page can send a form, but not this
+    # Also without a body: a page can send a form, but not this. To take the header apart leaves much in memory.
+    if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
         raise UnsupportedMediaType(f"Send application/json, not {request.content_type}")
     try:
         async with bodies.within(BODY_SECONDS):

@@ -24,6 +24,8 @@ CALL_STATES: Mapping[str, CallState] = {
     "CS_DESTROY": CallState.ENDED,
 }
 
+_NOT_DIALLED, _NOT_STEERED = frozenset({MAINTENANCE}), frozenset({MAINTENANCE, GONE})
+
 
 @attrs.frozen(kw_only=True)
 class _Done:
@@ -66,7 +68,7 @@ class Calls:
             params=params,
             effect=Effect.RING,
             timeout=timeouts.dial_wait if wait else timeouts.dial,
-            refusals={MAINTENANCE},
+            refusals=_NOT_DIALLED,
         )
         return self.started(answer, extension, number, requested_at)
 
@@ -114,7 +116,7 @@ class Calls:
             path.format(call_id=segment("call_id", call_id)),
             json=body,
             effect=Effect.RING,
-            refusals={MAINTENANCE, GONE},
+            refusals=_NOT_STEERED,
         )
         _accepted(answer)
 
