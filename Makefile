@@ -13,7 +13,7 @@ test: $(READY)
 	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 # How fast each path is beside a bare program and its limit; ARGS="facade --json out.json" for some of it.
-bench: $(READY)
+bench: $(READY) $(VENV)/.peers
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lint: $(READY)
@@ -45,6 +45,11 @@ support: $(READY)
 # What plugins may rely on has changed, and docs/plugins.md says how to raise the version for it.
 surface: $(READY)
 	@$(BIN)/python -m tests.contracts.surface
+
+# What else a sidecar could be made of, to be measured beside ours.
+$(VENV)/.peers: $(READY)
+	@$(BIN)/python -m pip install --quiet --group peers || echo "FastAPI, httpx and uvicorn are left out"
+	@touch $@
 
 clean:
 	rm -rf $(VENV)

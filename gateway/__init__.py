@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from .dialling import Dial, DialError, DialProgress
     from .facade import AccountFacade, Gateway
     from .proxy import make_app
-    from .serving import serving
+    from .server import serving
 
 __all__ = [
     "AccountFacade",
@@ -146,7 +146,7 @@ _OWN = {
     "DialProgress": ".dialling",
     "Gateway": ".facade",
     "make_app": ".proxy",
-    "serving": ".serving",
+    "serving": ".server",
 }
 """Where the names live that are not those of `gateway_contracts`."""
 

@@ -130,7 +130,7 @@ def _log_warnings() -> None:
 @click.pass_obj
 def serve(config: Path, listen: str | None) -> None:
     """Serve the configured accounts over HTTP until Ctrl-C or SIGTERM."""
-    from .serving import serve
+    from .server import serve
 
     _log_warnings()
     _run(serve(config, listen))

@@ -21,7 +21,7 @@ from rich.table import Column, Table
 from .encoding import CSV, NDJSON
 from .facade import Gateway
 from .process import told_to_stop
-from .serving import serving
+from .server import serving
 from .simulators import SIMULATORS, seed
 
 VENDORS: Mapping[str, str] = {"hanoi": "tel4vn-v1", "saigon": "tel4vn-v2", "hotline": "antbuddy"}

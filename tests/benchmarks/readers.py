@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from gateway_contracts import CallEvent, EventType
 
 from gateway import Gateway, readers
-from gateway.serving import serving
+from gateway.server import serving
 
 from .children import configuration, folder, memory_of, program, raise_limit
 from .measuring import BARE, LIMIT, OURS, Goal, interleave, percentile

@@ -16,7 +16,7 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 from gateway import Gateway
 from gateway.cli import main
 from gateway.keys import new_key
-from gateway.serving import serving
+from gateway.server import serving
 
 EXECUTABLE = Path(sys.executable).with_name("gateway")
 PATIENCE_SECONDS = 60

@@ -9,7 +9,7 @@ from gateway_contracts import Audio, Customer, Customers, Recording
 
 from gateway import Page, answers
 from gateway.answers import Answers
-from gateway.serving import serving
+from gateway.server import serving
 from tests.journal.calls import until
 
 PATIENCE_SECONDS = 20

@@ -11,7 +11,7 @@ from gateway import Gateway, readers
 from gateway.journal import log as journal_log
 from gateway.journal.schema import events as rows
 from gateway.keys import hash_of
-from gateway.serving import serving as gateway_serving
+from gateway.server import serving as gateway_serving
 from tests.journal.calls import ANSWERED, ENDED, NUMBER, event, rings, until
 
 SSE = {"Accept": "text/event-stream"}

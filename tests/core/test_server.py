@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import pkgutil
 import resource
 
 import pytest
 
+import gateway
 from gateway import Gateway
-from gateway.serving import OPEN_FILES, _allow_many_connections, serving
+from gateway.server import OPEN_FILES, _allow_many_connections, serving
 
 KEY, NUMBER = "gw_MY-SECRET-KEY", "0899098899"
 
@@ -49,3 +51,10 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be():
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
     assert (most, hard) == raised
+
+
+def test_no_module_has_the_name_of_something_public():
+    """What `from gateway import …` gives does not depend on what was imported before."""
+    modules = {each.name for each in pkgutil.iter_modules(gateway.__path__)}
+
+    assert set() == modules & set(gateway.__all__)
