@@ -42,6 +42,13 @@ class Bodies:
         except (web.RequestPayloadError, ConnectionError):
             raise InvalidRequest("The body cannot be read", fields={"body": "is not as its headers say"}) from None
 
+    async def read(self, request: web.Request, seconds: float) -> bytes:
+        """The body of *request*. Raises: as `within`, and HTTPRequestEntityTooLarge."""
+        if request.content.is_eof() and request.content.exception() is None:
+            return await request.read()  # it came with the head, as almost all do: nothing is waited for
+        async with self.within(seconds):
+            return await request.read()
+
     def stop(self) -> None:
         """Wait no longer than `GRACE_SECONDS` from now on."""
         self._stopping = True

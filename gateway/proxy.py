@@ -612,8 +612,7 @@ async def _body(request: web.Request, bodies: Bodies, *, needed: bool) -> dict[s
     if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
         raise UnsupportedMediaType(f"Send application/json, not {request.content_type}")
     try:
-        async with bodies.within(BODY_SECONDS):
-            data = await request.read()
+        data = await bodies.read(request, BODY_SECONDS)
     except web.HTTPRequestEntityTooLarge:
         raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes") from None
     if not data.strip() and not needed:
