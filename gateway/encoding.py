@@ -2,14 +2,16 @@
 
 import csv
 import io
+import operator
 import re
 import typing
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import attrs
 from gateway_contracts import Operation, dumps, to_json
+from gateway_contracts.converters import to_json_lines
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -32,7 +34,7 @@ def in_parts(models: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def json_lines(models: Iterable[Any], *, raw: bool = False) -> bytes:
     """One JSON object a line."""
-    return b"".join(dumps(to_json(model, raw=raw)) + b"\n" for model in models)
+    return to_json_lines(models, raw=raw)
 
 
 def columns(operation: Operation) -> tuple[str, ...]:
@@ -43,27 +45,41 @@ def columns(operation: Operation) -> tuple[str, ...]:
 
 def csv_header(names: Iterable[str]) -> bytes:
     """The first line of a CSV file."""
-    return _csv([list(names)])
+    return _line(list(names)).encode()
 
 
 def csv_rows(models: Iterable[Any], names: tuple[str, ...]) -> bytes:
     """One line a model, as RFC 4180 says; text that a spreadsheet would run is given a leading apostrophe."""
-    return _csv([[_cell(row[name]) for name in names] for row in map(to_json, models)])
+    values = operator.attrgetter(*names)
+    lines = [
+        # Most are nothing, or text that begins with a letter or digit, as no formula does.
+        _line(
+            [
+                "" if each is None else each if type(each) is str and each[:1].isalnum() else _cell(each)
+                for each in values(model)
+            ]
+        )
+        for model in models
+    ]
+    return "".join(lines).encode()
 
 
-def _csv(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+def _line(cells: list[str]) -> str:
+    line = ",".join(cells)
+    if line.count(",") < len(cells) and not ('"' in line or "\r" in line or "\n" in line):
+        return line + "\r\n"
+    text = io.StringIO(newline="")  # something is to be quoted, which takes ten times as long
+    csv.writer(text).writerow(cells)
+    return text.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    if value is None or (type(value) is str and value[:1].isalnum()):  # a letter or digit begins no formula
-        return value
+def _cell(value: Any) -> str:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        moment = value if value.tzinfo is UTC else to_json(value)
+        return dumps(moment)[1:-1].decode()  # in less than half the time of `isoformat`
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and _FORMULA.match(value):
-        return f"'{value}"
-    return value
+    if isinstance(value, str):
+        text = str(value)
+        return text if text[:1].isalnum() or not _FORMULA.match(text) else f"'{text}"
+    return str(value if isinstance(value, int) else to_json(value))

@@ -39,6 +39,8 @@ MAX_PROBLEMS = 20
 """How many bad values are looked for in one list or table, and named in one error: who sends more is told of these."""
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+_PLAIN = frozenset({str, bool, int, float, type(None)})
+_MAX_SHAPES, _MAX_SHAPE_KEYS, _MAX_KEY = 256, 64, 64  # who sends data must not choose how much is remembered of it
 
 
 class InvalidValue(ValueError):
@@ -93,6 +95,20 @@ def to_json(value: Any, *, raw: bool = False) -> Any:
     Datetimes are taken to UTC.
     """
     return (_WITH_RAW if raw else _WITHOUT_RAW).unstructure(value)
+
+
+def to_json_lines(models: typing.Iterable[Any], *, raw: bool = False) -> bytes:
+    """*models* as JSON, one in each line, as `to_json` and `dumps` give them."""
+    converter, option = _WITH_RAW if raw else _WITHOUT_RAW, orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    lines: list[bytes] = []
+    kind: type | None = None
+    plain: Callable[[Any], Any] = converter.unstructure
+    for model in models:
+        if type(model) is not kind:
+            kind = type(model)
+            plain = converter.get_unstructure_hook(kind)
+        lines.append(orjson.dumps(plain(model), option=option))
+    return b"".join(lines)
 
 
 def dumps(value: Any) -> bytes:
@@ -237,6 +253,10 @@ def _is_mapping(kind: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
+def _is_word(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, enum.StrEnum)
+
+
 def _is_attrs(kind: Any) -> bool:
     origin = typing.get_origin(kind) or kind
     return isinstance(origin, type) and attrs.has(origin)
@@ -268,8 +288,7 @@ def _union_hook_factory(converter: Converter, *, exact: bool) -> Callable[[Any],
 def _taken_as_they_are(members: Sequence[Any]) -> frozenset[type]:
     """The types of values that a union of *members* takes without a look: a vendor's row is full of `str | None`."""
     # Text could also be for an enumeration, a time or a secret; whole numbers have a range, others may be infinite.
-    plain = {str, bool, int, float, type(None)}
-    return frozenset({str, bool}.intersection(members)) if plain.issuperset(members) else frozenset()
+    return frozenset({str, bool}.intersection(members)) if _PLAIN.issuperset(members) else frozenset()
 
 
 def _sequence_hook_factory(converter: Converter) -> Callable[[Any], Callable[[Any, Any], Any]]:
@@ -280,6 +299,8 @@ def _sequence_hook_factory(converter: Converter) -> Callable[[Any], Callable[[An
         def structure(value: Any, kind: Any) -> Any:
             if not isinstance(value, list | tuple):
                 raise ValueError(f"must be a list, not {_kind_of(value)}")
+            if member is Any:
+                return list(value) if as_list else tuple(value)
             one = converter.get_structure_hook(member)
             items: list[Any] = []
             errors: list[Exception] = []
@@ -327,19 +348,107 @@ def _mapping_hook(converter: Converter) -> Callable[[Any, Any], Any]:
 
 def _object_hook_factory(converter: Converter) -> Callable[[Any], Callable[[Any, Any], Any]]:
     def factory(kind: Any) -> Callable[[Any, Any], Any]:
-        generated = converter.gen_structure_attrs_fromdict(kind)
         made = typing.get_origin(kind) or kind
+        from_dict = _by_shape(made, converter.gen_structure_attrs_fromdict(kind))
 
         def structure(value: Any, kind: Any) -> Any:
+            if type(value) is dict:
+                return from_dict(value, kind)
             if isinstance(value, made):
                 return value
-            if type(value) is not dict:
-                raise ValueError(f"must be an object, not {_kind_of(value)}")
-            return generated(value, kind)
+            raise ValueError(f"must be an object, not {_kind_of(value)}")
 
         return structure
 
     return factory
+
+
+@attrs.frozen
+class _Shape:
+    """What is to be done with dicts of one shape: what they leave out, what is not asked for, what has a range."""
+
+    absent: Mapping[str, Any]
+    extra: tuple[str, ...]
+    whole: tuple[str, ...]
+
+
+def _by_shape(made: Any, careful: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """*careful*, which makes *made* of a dict, but what it does not have to look at again is not looked at.
+
+    The shape of a dict is its keys and the types of its values. All that plain fields ask of a value is its type, so
+    of one shape either all dicts are good or none is; and the rows of a vendor have few shapes. This is for classes
+    without slots, whose objects are made by giving them their attributes.
+    """
+    if not _only_keeps(made):
+        return careful
+    takes = {field.name: _taken_by_type(field.type) for field in attrs.fields(made)}
+    defaults = {field.name: field.default for field in attrs.fields(made) if field.default is not attrs.NOTHING}
+    if not all(types for name, types in takes.items() if name not in defaults):
+        return careful
+    shapes: dict[tuple[Any, ...], _Shape | None] = {}  # None where more than the shape decides
+    new, unseen = object.__new__, object()
+
+    def learn(value: dict[Any, Any], found: Any) -> _Shape | None:
+        known = {name: value[name] for name in takes if name in value}
+        absent = {name: default for name, default in defaults.items() if name not in value}
+        kept = {name: id(each) for name, each in (known | absent).items()}
+        decided = all(type(each) in takes[name] for name, each in known.items())
+        if not decided or kept != {name: id(each) for name, each in vars(found).items()}:
+            return None
+        whole = tuple(name for name, each in known.items() if type(each) is int)
+        return _Shape(absent, tuple(key for key in value if key not in takes), whole)
+
+    def structure(value: dict[Any, Any], kind: Any) -> Any:
+        if len(value) > _MAX_SHAPE_KEYS:
+            return careful(value, kind)
+        shape = (*value, *map(type, value.values()))
+        known: Any = shapes.get(shape, unseen)
+        if known is unseen:
+            found = careful(value, kind)
+            if all(type(key) is str and len(key) <= _MAX_KEY for key in value):
+                if len(shapes) >= _MAX_SHAPES:
+                    shapes.clear()
+                shapes[shape] = learn(value, found)
+            return found
+        if known is None:
+            return careful(value, kind)
+        for name in known.whole:
+            if value[name].bit_length() > 63:
+                return careful(value, kind)  # which refuses it
+        found = new(made)
+        inside = found.__dict__
+        inside.update(value)
+        for name in known.extra:
+            del inside[name]
+        inside.update(known.absent)
+        return found
+
+    return structure
+
+
+def _only_keeps(made: Any) -> bool:
+    """Whether an object of a class is no more than a dict of what it was given."""
+    more = ("__slots__", "__attrs_init__", "__attrs_pre_init__", "__attrs_post_init__")
+    return (
+        "__attrs_attrs__" in vars(made)
+        and made.__new__ is object.__new__
+        and not any(hasattr(made, name) for name in more)
+        and not any(
+            field.validator or field.converter or not field.init or field.alias != field.name
+            for field in attrs.fields(made)
+        )
+    )
+
+
+def _taken_by_type(kind: Any) -> frozenset[type]:
+    """The types of values that are taken for *kind* whatever they are, but for the range of a whole number."""
+    parts = set(_parts(kind))
+    return frozenset(parts - {float}) if parts <= _PLAIN else frozenset()
+
+
+def _parts(kind: Any) -> Sequence[Any]:
+    """The types that a value of *kind* may be of."""
+    return typing.get_args(kind) if _is_union(kind) else (kind,)
 
 
 def _strict_converter(*, refuse_unknown: bool, exact: bool = True) -> Converter:
@@ -436,19 +545,51 @@ def _plain_union(converter: Converter, kind: Any) -> Callable[[Any], Any]:
     return _in_utc if members == {datetime, type(None)} else lambda value: converter.unstructure(value)
 
 
+def _copied(kind: Any, raw: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """What makes plain data of a model without slots by copying its attributes; None where that would not be enough.
+
+    *raw* makes plain data of the vendor's own answer, which is left out without.
+    """
+    fields = {field.name: set(_parts(field.type)) for field in attrs.fields(kind) if field.name != "raw"}
+    moments = [name for name, parts in fields.items() if datetime in parts and parts <= {datetime, type(None)}]
+    others = (part for name, parts in fields.items() if name not in moments for part in parts)
+    if hasattr(kind, "__slots__") or not all(part in _PLAIN or _is_word(part) for part in others):
+        return None
+
+    def plain(model: Any) -> dict[str, Any]:
+        data: dict[str, Any] = model.__dict__.copy()
+        if raw is None:
+            data.pop("raw", None)
+        elif "raw" in data:
+            data["raw"] = raw(data["raw"])
+        for name in moments:
+            moment = data[name]
+            if moment is not None and moment.tzinfo is not UTC:
+                data[name] = _in_utc(moment)
+        return data
+
+    return plain
+
+
 def _plain_converter(*, raw: bool) -> Converter:
     converter = Converter()
     converter.register_unstructure_hook(Secret, Secret.reveal)
     converter.register_unstructure_hook(datetime, _in_utc)
     converter.register_unstructure_hook_factory(_is_union, functools.partial(_plain_union, converter))
-    if not raw:
 
-        def without_raw(kind: Any) -> Callable[[Any], Any]:
-            origin = typing.get_origin(kind) or kind
-            hidden = {"raw": override(omit=True)} if any(f.name == "raw" for f in attrs.fields(origin)) else {}
-            return make_dict_unstructure_fn(kind, converter, **hidden)  # type: ignore[arg-type] # the overrides' names vary
+    def own_answer(value: Any) -> Any:
+        flat = type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
+        return value.copy() if flat else converter.unstructure(value)
 
-        converter.register_unstructure_hook_factory(_is_attrs, without_raw)
+    def model(kind: Any) -> Callable[[Any], Any]:
+        origin = typing.get_origin(kind) or kind
+        if (copied := _copied(origin, own_answer if raw else None)) is not None:
+            return copied
+        left_out = not raw and any(field.name == "raw" for field in attrs.fields(origin))
+        hidden = {"raw": override(omit=True)} if left_out else {}
+        return make_dict_unstructure_fn(kind, converter, **hidden)  # type: ignore[arg-type] # the overrides' names vary
+
+    converter.register_unstructure_hook_factory(_is_attrs, model)
     return converter
 
 

@@ -4,7 +4,8 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from zlib import crc32
 
 import attrs
 from gateway_contracts import InvalidRequest, InvalidValue, dumps, from_json, loads
@@ -48,7 +49,9 @@ _SHORT = {
     "o": "of",
 }
 _REMEMBERED = 100  # rows: more calls than that do not end between two pages
-_MARK = 10  # characters of a digest: enough to tell some thousands of rows apart
+_MARK = 10  # characters of a mark: enough to tell some thousands of rows apart
+_HINT = 3  # of them
+_HINTS = tuple(f"{number:03x}" for number in range(0x1000))
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +96,8 @@ class Cursor:
             counted = cursor.paging is Paging.SCROLL or re.fullmatch(r"[0-9]{1,12}", cursor.position)
             pairs = all(len(pair) == 2 for pair in (*cursor.query, *cursor.picks))
             known = pairs and all(name in FILTERS for name, _ in cursor.query)
-            if not counted or not known or (cursor.size is not None and not 1 <= cursor.size <= MAX_PAGE):
+            marked = re.fullmatch(rf"(?:[0-9a-f]{{{_MARK}}}){{0,{_REMEMBERED}}}", cursor.recent)
+            if not counted or not known or not marked or (cursor.size is not None and not 1 <= cursor.size <= MAX_PAGE):
                 raise InvalidValue({"cursor": "was changed"})
         except (ValueError, KeyError, AttributeError, binascii.Error):
             raise not_ours() from None
@@ -160,30 +164,54 @@ def page_size(account: str, place: Cursor, limit: int | None, default: int) -> i
     return place.size or limit or default
 
 
-def turn(answer: Answer, place: Cursor, limit: int, ids: Sequence[str], newest: str | None = None) -> Turned:
+def turn(
+    answer: Answer,
+    place: Cursor,
+    limit: int,
+    ids: Sequence[str],
+    newest: Callable[[], str | None] = lambda: None,
+) -> Turned:
     """Where to go on after *answer*, the page at *place* with the rows *ids*.
 
-    The pages after the first ask for nothing newer than *newest*, the start of the first page's newest call, so that
-    calls which end meanwhile do not move rows from one page to the next.
+    The pages after the first ask for nothing newer than *newest* says, the start of the first page's newest call, so
+    that calls which end meanwhile do not move rows from one page to the next.
     """
     envelope = answer.parse(_Envelope, answer.data if isinstance(answer.data, dict) else {})
     total = read(answer, whole, envelope.total)
-    marks = {record_id: _digest(record_id)[:_MARK] for record_id in ids}
     known = {place.recent[at : at + _MARK] for at in range(0, len(place.recent), _MARK)}
     seen = _digest("\n".join(ids))[:16]
     size = min(read(answer, whole, envelope.limit) or limit, limit) if place.paging is Paging.PAGE else None
     position = _next_position(place, size, limit, len(ids), envelope, total)
     same = seen == place.seen
-    again = frozenset(each for each in ids if same or marks[each] in known)
+    again = frozenset(ids) if same else _known_of(ids, known)
     # The same page and more rows in all: as many as a page holds came before it, and pushed it on.
     if not ids or position is None or (same and total == place.total):
         return Turned(next=None, total=total, again=again)
     query = place.query
-    if newest and not place.seen and place.paging is not Paging.SCROLL and not _has(query, "end_date"):
-        query = (*query, ("end_date", newest))
-    recent = (place.recent + "".join(marks[each] for each in ids if each not in again))[-_REMEMBERED * _MARK :]
+    ranged = place.seen or place.paging is Paging.SCROLL or _has(query, "end_date")
+    if not ranged and (latest := newest()):
+        query = (*query, ("end_date", latest))
+    fresh = [each for each in ids if each not in again][-_REMEMBERED:]
+    recent = (place.recent + "".join(map(_mark, fresh)))[-_REMEMBERED * _MARK :]
     following = attrs.evolve(place, position=position, query=query, seen=seen, total=total, recent=recent, size=size)
     return Turned(next=following.encode(), total=total, again=again)
+
+
+def _known_of(ids: Sequence[str], known: Collection[str]) -> frozenset[str]:
+    """Those of *ids* whose marks are *known*."""
+    if not known:
+        return frozenset()
+    hints = {mark[:_HINT] for mark in known}
+    return frozenset(each for each in ids if _hint(each) in hints and _mark(each) in known)
+
+
+def _mark(record_id: str) -> str:
+    return _hint(record_id) + _digest(record_id)[: _MARK - _HINT]
+
+
+def _hint(record_id: str) -> str:
+    """The beginning of a mark. It says of almost every row that it is not known, in a fifth of a digest's time."""
+    return _HINTS[crc32(record_id.encode()) & 0xFFF]
 
 
 def _digest(text: str) -> str:

@@ -11,10 +11,11 @@ from gateway_contracts import Direction
 from gateway_contracts.http import Answer
 
 from .settings import AccountSettings
-from .words import STAMP, LocalTime, derive_direction
+from .words import DIRECTIONS, STAMP, LocalTime, direction_between
 
 T = TypeVar("T")
 
+_WORDS_KEPT, _WORD = 100, 20  # words, and characters of one
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
@@ -29,6 +30,7 @@ class Reading:
     time: LocalTime
     extension: re.Pattern[str]
     direction_numbers: Mapping[str, Direction]
+    _directions: dict[str | int | None, Direction | None] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def of(cls, vendor: str, account: str, settings: AccountSettings) -> Self:
@@ -46,7 +48,20 @@ class Reading:
 
     def direction(self, word: str | int | None, source: str | None, target: str | None) -> Direction:
         """The direction that *word* stands for, told from the two sides where it says nothing."""
-        return derive_direction(word, source, target, numbers=self.direction_numbers, is_extension=self.is_extension)
+        try:
+            known = self._directions[word]
+        except KeyError:
+            known = self._known(word)
+        return known or direction_between(source, target, is_extension=self.is_extension)
+
+    def _known(self, word: str | int | None) -> Direction | None:
+        spelt = str(word).strip().lower() if word is not None else ""
+        known = DIRECTIONS.get(spelt) or self.direction_numbers.get(spelt)
+        if len(self._directions) >= _WORDS_KEPT:
+            self._directions.clear()
+        if len(str(word)) <= _WORD:  # what a vendor invents must not fill the memory
+            self._directions[word] = known
+        return known
 
     def at_least(self, moment: datetime | None) -> str | None:
         """The first whole second that is not before *moment*, as the vendor's filters take it."""

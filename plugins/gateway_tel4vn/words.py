@@ -44,6 +44,9 @@ DIRECTIONS: Mapping[str, Direction] = {  # 003:276, 003:405
 }
 DIRECTION_FILTERS: Mapping[Direction, str] = {direction: word for word, direction in DIRECTIONS.items()}
 
+# To look a member of an enumeration up by its name takes as long as to compare it with ten others.
+_INBOUND, _OUTBOUND, _INTERNAL = Direction.INBOUND, Direction.OUTBOUND, Direction.INTERNAL
+
 STAMP = "%Y-%m-%d %H:%M:%S"
 
 _COUNT = re.compile(r"\s*[0-9]{1,15}(\.0*)?\s*", re.ASCII)
@@ -60,9 +63,9 @@ def outcome_of(status: str | None) -> Outcome:
 
 def text(value: str | int | None) -> str | None:
     """*value* without the blanks that the vendor leaves around ids and numbers (003:316); None when nothing is left."""
-    if value is None:
-        return None
-    return (value if type(value) is str else str(value)).strip() or None
+    if type(value) is str:
+        return value.strip() or None
+    return None if value is None else str(value).strip() or None
 
 
 def whole(value: str | int | float | None, name: str = "a number") -> int | None:
@@ -70,6 +73,8 @@ def whole(value: str | int | float | None, name: str = "a number") -> int | None
 
     Raises: ValueError for anything else, naming it.
     """
+    if type(value) is int and 0 <= value < _TOO_MANY:
+        return value
     if value is None or value == "":
         return None
     if isinstance(value, str):
@@ -97,16 +102,15 @@ class LocalTime:
 
     zone: tzinfo
     z_is_local: bool = False
-    # To ask the zone for every time takes longer than all the rest of reading it. None where an hour has two offsets.
+    # To ask the zone for every time takes longer than all the rest of reading it. None where an hour has two offsets,
+    # and for zero values.
     _offsets: dict[str, timedelta | None] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     def read(self, value: str | None, name: str = "a time") -> datetime | None:
         """The UTC moment that *value* stands for; None for nothing and zero values. Raises: ValueError, naming it."""
-        stamp = (value or "").strip()
-        if not stamp:
+        if not value:
             return None
-        if self.z_is_local and stamp[-1] in "Zz":
-            stamp = stamp[:-1]
+        stamp = value[:-1] if self.z_is_local and value[-1] in "Zz" else value
         if len(stamp) == 19:  # as good as all: the first 13 characters are the hour, or none
             try:
                 offset = self._offsets[stamp[:13]]
@@ -114,11 +118,14 @@ class LocalTime:
                 offset = self._offset_in(stamp[:13])
             if offset is not None:
                 try:
-                    moment = datetime.fromisoformat(stamp + "+00:00") - offset
+                    return datetime.fromisoformat(stamp + "+00:00") - offset
                 except (ValueError, OverflowError):
                     pass  # said below
-                else:
-                    return moment if moment >= _EARLIEST else None
+        stamp = value.strip()
+        if not stamp:
+            return None
+        if self.z_is_local and stamp[-1] in "Zz":
+            stamp = stamp[:-1]
         try:
             moment = datetime.fromisoformat(stamp)
         except ValueError:
@@ -141,7 +148,8 @@ class LocalTime:
         offset = first.utcoffset()
         if len(self._offsets) >= _HOURS_KEPT:
             self._offsets.clear()
-        self._offsets[hour] = offset if offset == last.utcoffset() else None
+        real = first.year > _EARLIEST.year and offset == last.utcoffset()
+        self._offsets[hour] = offset if real else None
         return self._offsets[hour]
 
     def write(self, moment: datetime) -> str:
@@ -178,38 +186,41 @@ def parties(
     source of an outbound call and the target of an inbound one (003:245-246) but their sample has them the wrong way
     round (003:226-228); records name the hotline as the source of an outbound call (003:306-308).
     """
-    if direction is Direction.OUTBOUND:
+    return Parties(*sides(direction, source, target, extension, hotline, is_extension))
+
+
+def sides(
+    direction: Direction,
+    source: str | None,
+    target: str | None,
+    extension: str | None,
+    hotline: str | None,
+    is_extension: Callable[[str | None], bool],
+) -> tuple[str | None, str | None, str | None, str | None]:
+    """What `parties` reads, in its order, for those who read hundreds of thousands of calls."""
+    if direction is _OUTBOUND:
         if is_extension(target) and not is_extension(source):
             source, target = target, source
         extension = extension or (source if is_extension(source) else None)
         if source != extension and not is_extension(source):
             hotline = hotline or source
             source = extension or source
-    elif direction is Direction.INBOUND:
+    elif direction is _INBOUND:
         if is_extension(source) and not is_extension(target):
             source, target = target, source
         extension = extension or (target if is_extension(target) else None)
         if target != extension and not is_extension(target):
             hotline = hotline or target
             target = extension or target
-    elif direction is Direction.INTERNAL:
+    elif direction is _INTERNAL:
         extension = extension or source
-    return Parties(source, target, extension, hotline)
+    return source, target, extension, hotline
 
 
-def derive_direction(
-    word: str | int | None,
-    source: str | None,
-    target: str | None,
-    *,
-    numbers: Mapping[str, Direction],
-    is_extension: Callable[[str | None], bool],
+def direction_between(
+    source: str | None, target: str | None, *, is_extension: Callable[[str | None], bool]
 ) -> Direction:
-    """The direction that *word* stands for, looked up in *numbers* where it is one, else told from the two sides."""
-    spelt = str(word).strip().lower() if word is not None else ""
-    known = DIRECTIONS.get(spelt) or numbers.get(spelt)
-    if known:
-        return known
+    """The direction of a call, told from its two sides alone."""
     sides = (is_extension(source), is_extension(target))
     return {
         (True, False): Direction.OUTBOUND,

@@ -17,6 +17,7 @@ from gateway_contracts import (
     Direction,
     InvalidValue,
     Leg,
+    Outcome,
     Page,
     QueueCustomer,
     Secret,
@@ -31,6 +32,7 @@ from gateway_contracts import (
     nearest,
     to_json,
 )
+from gateway_contracts.converters import to_json_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -399,6 +401,125 @@ def test_json_as_deep_as_it_may_come_is_taken_as_it_is():
     assert deep == from_json({"label": "x", "anything": deep}, Box).anything
 
 
+FIELDS = {
+    "name": attrs.field(type=str),
+    "size": attrs.field(type=int | None, default=None),
+    "count": attrs.field(type=int | float | str | None, default=7),
+    "share": attrs.field(type=float | None, default=0.5),
+    "ratio": attrs.field(type=float | int, default=1),
+    "open": attrs.field(type=bool, default=False),
+    "word": attrs.field(type=str | int, default="a"),
+    "way": attrs.field(type=Direction | None, default=None),
+}
+Quick = attrs.make_class("Quick", FIELDS, kw_only=True, frozen=True, slots=False)
+Slow = attrs.make_class("Slow", FIELDS, kw_only=True, frozen=True, slots=True)
+value_of_a_field = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "a", "inbound", [], {}, 2**63])
+)
+keys = st.sampled_from([*FIELDS, "unknown", "__class__", "Name", ""])
+
+
+@pytest.mark.parametrize("refuse_unknown", [True, False])
+def test_a_shape_that_was_seen_before_is_taken_or_refused_like_the_first(refuse_unknown):
+    """Whether values are looked at or their types were known to be good, the same comes out."""
+
+    def found(value, kind):
+        try:
+            return attrs.asdict(from_json(value, kind, refuse_unknown=refuse_unknown))
+        except InvalidValue as error:
+            return error.fields
+
+    @given(st.dictionaries(keys, value_of_a_field, max_size=9), st.lists(value_of_a_field, min_size=9, max_size=9))
+    def hold(value, others):
+        value |= {"name": "x"}
+        like = {
+            key: other if type(other) is type(value[key]) else value[key]
+            for key, other in zip(value, others, strict=False)
+        }
+        from_json({"name": "x"}, Quick)
+        expected = [repr(found(each, Slow)) for each in (value, like, value)]
+
+        assert expected == [repr(found(each, Quick)) for each in (value, like, value)]
+
+    hold()
+
+
+@attrs.frozen(slots=False)
+class Checked:
+    size: int = attrs.field(validator=attrs.validators.ge(0))
+
+
+@attrs.frozen(slots=False)
+class Careful:
+    name: str
+
+    def __attrs_post_init__(self):
+        if self.name == "nobody":
+            raise ValueError("is nobody")
+
+
+@attrs.frozen(slots=False)
+class Shortened:
+    name: str = attrs.field(converter=str.strip)
+
+
+@attrs.frozen(slots=False)
+class Many:
+    name: str
+    names: list[str] = attrs.field(factory=list)
+
+
+def test_a_class_that_does_more_than_keep_its_values_does_so_each_time():
+    """Validators, converters, checks of its own and values of its own."""
+    first, second = (from_json({"name": "x"}, Many) for _ in range(2))
+    first.names.append("y")
+    for _ in range(2):
+        from_json({"size": 1}, Checked)
+        from_json({"name": "x"}, Careful)
+
+        assert [] == second.names
+        assert "x" == from_json({"name": " x "}, Shortened).name
+        with pytest.raises(InvalidValue):
+            from_json({"size": -1}, Checked)
+        with pytest.raises(InvalidValue, match="is nobody"):
+            from_json({"name": "nobody"}, Careful)
+
+
+def test_shapes_without_end_are_read_like_few():
+    """Whoever sends other keys each time is served, and what is kept of them has a bound."""
+    found = [from_json({"name": str(number), f"key {number}": None}, Quick) for number in range(2000)]
+
+    assert [str(number) for number in range(2000)] == [each.name for each in found]
+    assert {"name": "x"} == attrs.asdict(from_json({"name": "x", **dict.fromkeys("abc" * 200, 1)}, Named))
+    assert {"name": "x"} == attrs.asdict(from_json({"name": "x", "y" * 100_000: 1}, Named))
+
+
+@attrs.frozen(slots=False)
+class Named:
+    name: str
+
+
+def test_what_nobody_asked_for_is_not_kept():
+    """Not even out of sight, where rows like it came before."""
+    found = [from_json({"name": "x", "unknown": 1, "__class__": "y"}, Named) for _ in range(2)]
+
+    assert [{"name": "x"}] * 2 == [vars(each) for each in found]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"share": float("inf")}, {"ratio": float("nan")}, {"way": "sideways"}, {"size": 2**63}]
+)
+def test_a_value_that_more_than_its_type_decides_on_is_looked_at_each_time(bad):
+    """However many like it were good."""
+    for _ in range(3):
+        from_json({"name": "x", "share": 1.0, "ratio": 1.0, "way": "inbound", "size": 1}, Quick)
+        for good in ({"share": 1.0}, {"ratio": 1.0}, {"way": "inbound"}, {"size": 1}):
+            from_json({"name": "x", **good}, Quick)
+
+    with pytest.raises(InvalidValue):
+        from_json({"name": "x", **bad}, Quick)
+
+
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["inbound", "a"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -412,6 +533,31 @@ def nearly(draw, kind):
     """An object with some of the keys of *kind*, and anything under them."""
     fields = [field.name for field in attrs.fields(getattr(kind, "__origin__", kind))]
     return draw(st.dictionaries(st.sampled_from(fields) | st.text(max_size=4), plain, max_size=6))
+
+
+LOCAL = datetime(2026, 1, 31, 9, 0, tzinfo=timezone(timedelta(hours=7)))
+NOTHING = dict.fromkeys([field.name for field in attrs.fields(CallRecord)])
+
+
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize(
+    "own", [None, {}, {"id": "x", "size": 1}, {"deep": {"at": LOCAL, "way": Direction.INBOUND}}, ["x"], "x"]
+)
+def test_lines_of_json_are_what_each_model_is_as_json(raw, own):
+    """Models of several kinds, times of other zones, and whatever a vendor answered."""
+    record = CallRecord(**NOTHING | {"account": "a", "direction": Direction.INBOUND, "outcome": Outcome.BUSY})
+    local = attrs.evolve(record, started_at=LOCAL, ended_at=LOCAL.astimezone(UTC), raw=own)
+    call = Call(**dict.fromkeys(["account", "call_id", "from_number", "to_number"]), direction="x", state="y", raw=own)
+    models = [local, call, record, Item(name="x"), local]
+
+    found = to_json_lines(models, raw=raw).splitlines(keepends=True)
+
+    assert [dumps(to_json(each, raw=raw)) + b"\n" for each in models] == found
+    seen = {"deep": {"at": "2026-01-31T02:00:00Z", "way": "inbound"}} if own and "deep" in own else own
+    assert (seen if raw else "left out") == loads(found[0]).get("raw", "left out")
+    assert ("2026-01-31T02:00:00Z", "inbound", "busy") == tuple(
+        loads(found[0])[name] for name in ("started_at", "direction", "outcome")
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

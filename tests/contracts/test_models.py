@@ -1,5 +1,7 @@
 """Every model survives the way over JSON."""
 
+import copy
+import pickle
 import types
 import typing
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from typing import Any
 import attrs
 import gateway_contracts
 import pytest
-from gateway_contracts import Audio, Page, Secret, WebhookRequest, dumps, from_json, loads, to_json
+from gateway_contracts import Audio, CallRecord, Page, Secret, WebhookRequest, dumps, from_json, loads, to_json
 
 # Audio is a stream and a webhook is bytes: neither travels as JSON.
 MODELS = [
@@ -96,3 +98,23 @@ def test_a_model_cannot_be_changed(model):
 
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(given, attrs.fields(model)[0].name, "other")
+
+
+def by_pickle(given):
+    return pickle.loads(pickle.dumps(given))  # noqa: S301 # our own
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, by_pickle])
+def test_a_record_stays_what_it_is_when_it_is_copied(again):
+    """To another process too: equal, with the same hash, and as little to be changed."""
+    given = example(CallRecord)
+
+    found = again(given)
+
+    assert (given, hash(given), repr(given), given.raw) == (found, hash(found), repr(found), found.raw)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        found.account = "other"
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del found.account
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        found.what_it_never_had = 1

@@ -80,6 +80,35 @@ def test_a_time_that_is_none_is_said_by_name(expected, written):
             behind.read(written, "time_started")
 
 
+@pytest.mark.parametrize(
+    ("expected", "written"),
+    [
+        ("2026-01-31T08:00:00+00:00", "2026-01-31 09:00:00Z"),
+        ("2026-01-31T08:00:00+00:00", " 2026-01-31T09:00:00z "),
+        ("2026-01-31T08:00:00+00:00", "2026-01-31 09:00:00"),
+        ("2026-01-31T08:00:00+00:00", "2026-01-31 09:00:00 "),
+        ("2026-07-31T07:00:00+00:00", "2026-07-31 09:00:00Z"),
+        ("2026-01-31T08:00:00+00:00", "2026-01-31 09:00Z"),
+    ],
+)
+def test_a_z_that_is_decoration_is_left_out(expected, written):
+    """Some hosts write it behind local times, and blanks around them."""
+    assert datetime.fromisoformat(expected) == LocalTime(BERLIN, z_is_local=True).read(written)
+
+
+@pytest.mark.parametrize("written", ["2026-01-31 09:00:00Z", "2026-01-31T09:00:00Z", " 2026-01-31T09:00:00Z "])
+def test_a_z_is_utc_unless_it_is_decoration(written):
+    """As the standard says."""
+    assert datetime(2026, 1, 31, 9, tzinfo=UTC) == LocalTime(BERLIN).read(written)
+
+
+@pytest.mark.parametrize("written", ["Z", "z", " Z", "2026-01-31 09:00:0Z", "2026-01-31 09:00:0 Z"])
+def test_a_z_alone_is_not_a_time(written):
+    """Nor is it a second."""
+    with pytest.raises(ValueError, match="is not a time"):
+        LocalTime(BERLIN, z_is_local=True).read(written)
+
+
 @pytest.mark.parametrize("written", ["0001-01-01 00:00:00", "1970-01-01 07:00:00", "0001-01-01 23:59:59"])
 def test_a_zero_value_is_no_time(written):
     """Vendors write the first second of an epoch for nothing."""
