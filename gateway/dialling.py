@@ -273,11 +273,12 @@ class Dialling:
             at=datetime.now(UTC),
             process=self._process,
         )
-        lost = problem_text(lost_error(first, intent.dial_id))
         started = time.monotonic()
         renewing = started - self._renewed_at >= dials.LIFE_SECONDS / 3
         try:
-            kept, new = await self._write(functools.partial(dials.begin, intent=intent, lost=lost, renewing=renewing))
+            kept, new = await self._write(
+                functools.partial(dials.begin, intent=intent, lost=_lost_text(first), renewing=renewing)
+            )
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED
             # It may be there all the same, when only the word that it is was lost.
@@ -463,6 +464,11 @@ def lost_error(account: str | None, dial_id: str | None) -> OutcomeUnknown:
     )
 
 
+@functools.lru_cache
+def _lost_text(account: str) -> str:
+    return problem_text(lost_error(account, None))  # the dial that is lost may have another id than the one begun
+
+
 def _closed(state: DialState) -> OutcomeUnknown | GatewayError:
     if state is DialState.NOT_PLACED:
         return GatewayError("Nobody waited for the call any more, so it was not placed", dial_state=state)
@@ -482,11 +488,18 @@ def _ending(
 
 def _canonical(arguments: Mapping[str, Any]) -> bytes:
     """The request as JSON that does not depend on how it was written; *arguments* are checked."""
+    named = {name: arguments.get(name, default) for name, default in _request_of()}
+    # A mapping of its kind would be looked at value by value, and nearly all are plain.
+    return dumps({name: one if isinstance(one, str | bool | None) else to_json(one) for name, one in named.items()})
+
+
+@functools.cache
+def _request_of() -> list[tuple[str, Any]]:
+    """The arguments that make a request what it is, and their defaults."""
     from gateway_contracts import OPERATIONS
 
-    named = {each.name: arguments.get(each.name, each.default) for each in OPERATIONS[DIAL].parameters}
-    del named["idempotency_key"]
-    return dumps({name: to_json(named[name]) for name in sorted(named)})
+    found = [(each.name, each.default) for each in OPERATIONS[DIAL].parameters if each.name != "idempotency_key"]
+    return sorted(found, key=lambda each: each[0])
 
 
 def _as_json(answer: StartedCall) -> str:

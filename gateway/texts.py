@@ -4,7 +4,8 @@ webhook, socket, answer or record, so that ids of one call stay equal.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import attrs
@@ -18,12 +19,14 @@ _DIGITS = 32
 # What no terminal, header or address is to be given; PostgreSQL takes no NUL, and half a surrogate pair is no text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
+_NESTS = (dict, list, tuple)
 _OURS = ("account", "conversation_id")
 
 Told = TypeVar("Told", bound=CallEvent | Call | CallRecord)
 
 
 _TEXTS: dict[type, tuple[str, ...]] = {}
+_GETTERS: dict[type, Callable[[Any], tuple[str | None, ...]]] = {}
 
 
 def _texts_of(kind: type[Any]) -> tuple[str, ...]:
@@ -32,6 +35,14 @@ def _texts_of(kind: type[Any]) -> tuple[str, ...]:
         texts = [each.name for each in attrs.fields(kind) if each.type in (str, str | None)]
         _TEXTS[kind] = tuple(name for name in texts if name not in _OURS)
     return _TEXTS[kind]
+
+
+def _together(told: CallEvent | Call | CallRecord) -> str:
+    """All texts of *told*: nearly always there is nothing wrong with any of them, and one look tells."""
+    kind = type(told)
+    if kind not in _GETTERS:
+        _GETTERS[kind] = attrgetter(*_texts_of(kind))
+    return "".join([text for text in _GETTERS[kind](told) if text is not None])
 
 
 def plain(text: str) -> str:
@@ -50,23 +61,28 @@ def cleaned(told: Told) -> Told:
     for one that is nested too deeply to be told again.
     """
     changed: dict[str, Any] = {"raw": None} if is_deep(told.raw) else {}
-    for name in _texts_of(type(told)):
-        text = getattr(told, name)
-        if text is not None and not (text.isprintable() and len(text) <= MAX_CHARACTERS):
-            changed[name] = plain(text)
+    together = _together(told)
+    if not together.isprintable() or len(together) > MAX_CHARACTERS:
+        for name in _texts_of(type(told)):
+            text = getattr(told, name)
+            if text is not None and text != (made := plain(text)):
+                changed[name] = made
     return attrs.evolve(told, **changed) if changed else told
 
 
 def is_deep(data: Any, most: int = MAX_DEPTH) -> bool:
     """Whether plain *data* is nested more than *most* times."""
-    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list | tuple) else ()
-    return any(not most or is_deep(each, most - 1) for each in inner if isinstance(each, dict | list | tuple))
+    if isinstance(data, dict):
+        data = data.values()
+    elif not isinstance(data, _NESTS):
+        return False
+    return any(isinstance(each, _NESTS) and (not most or is_deep(each, most - 1)) for each in data)
 
 
 def check_lengths(events: Sequence[CallEvent]) -> None:
     """Raises: InvalidRequest when one of *events* has a text that is too long to be what it is said to be."""
     for event in events:
-        for name in _texts_of(type(event)):
+        for name in _texts_of(type(event)) if len(_together(event)) > MAX_CHARACTERS else ():
             text = getattr(event, name)
             if text is not None and len(text) > MAX_CHARACTERS:
                 raise InvalidRequest(f"{name} is longer than {MAX_CHARACTERS} characters", fields={name: "is too long"})

@@ -241,7 +241,7 @@ def open_conversations(connection: Connection, account: str, live: Collection[Ke
         )
         .order_by(conversations.c.created_at)
     )
-    found = [conversation_of(row) for row in connection.execute(query).mappings()]
+    found = [conversation_of(row) for row in connection.execute(query)]
     known = Known(connection)
     known.look_up(live)
     talking = set(known.links.values())

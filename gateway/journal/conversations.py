@@ -58,8 +58,8 @@ class Conversation:
     created_at: datetime
     updated_at: datetime
 
-    def take(self, event: CallEvent, seq: int, *, known_record: bool = False) -> CallEvent:
-        """Move forward with *event*, which is the log's number *seq*; gives it as the log keeps it.
+    def take(self, event: CallEvent, seq: int, *, known_record: bool = False) -> dict[str, Any]:
+        """Move forward with *event*, which is the log's number *seq*; gives what is other in it as the log keeps it.
 
         An event of an earlier state than this one's is marked late. A second end, and the news of a record that is
         known already, are kept as unknown events, late too: whoever counts them, or acts on them, meets one.
@@ -73,16 +73,16 @@ class Conversation:
             self._reach(state, event, seq)
         self._learn(event)
         self.updated_at = event.received_at
-        return attrs.evolve(event, seq=seq, conversation_id=self.conversation_id, late=late, type=kind)
+        return {"seq": seq, "conversation_id": self.conversation_id, "late": late, "type": kind}
 
     def _reach(self, state: CallState, event: CallEvent, seq: int) -> None:
         moment = event.occurred_at or event.received_at
         first = self.state in {CallState.UNKNOWN, CallState.DIALING}
         self.exact = event.occurred_at is not None and (first or self.exact)
         if state is CallState.RINGING:
-            self.started_at = min(filter(None, (self.started_at, moment)))
+            self.started_at = min(self.started_at or moment, moment)
         elif state is CallState.ANSWERED:
-            self.answered_at = min(filter(None, (self.answered_at, moment)))
+            self.answered_at = min(self.answered_at or moment, moment)
             self.extension = event.extension or self.extension  # of all that rang, the one that took it
         else:
             self.ended_at, self.end_seq, self.end_source = moment, seq, event.source

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 from gateway_contracts import CallState, Direction
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .conversations import NEAR, Conversation, number_key, same_number
@@ -28,33 +28,6 @@ LIFE_SECONDS = 10.0
 _SKEW = timedelta(seconds=2)  # between the clocks of two sidecars
 _MOST = 500
 _LEASES_KEPT = 3_600 * 1_000_000  # microseconds after their end
-
-
-_LINKED = select(dials, links.c.conversation_id).outerjoin(
-    links, and_(links.c.account == dials.c.account, links.c.kind == "dial_id", links.c.value == dials.c.dial_id)
-)
-# Made once: to make them takes as long as to run them, twice for each dial.
-_BY_ID = _LINKED.where(dials.c.dial_id == bindparam("dial_id"))
-_BY_KEY = _LINKED.where(
-    dials.c.asked == bindparam("asked"),
-    dials.c.caller == bindparam("caller"),
-    dials.c.idempotency_key == bindparam("idempotency_key"),
-)
-_ADD_DIAL = Prepared(insert(dials))
-_ADD_LINKS = {  # beside those that there are
-    each.name: Prepared(made(links).on_conflict_do_nothing())
-    for each, made in ((sqlite.dialect, sqlite.insert), (postgresql.dialect, postgresql.insert))
-}
-_OF_TRY = update(dials).where(dials.c.dial_id == bindparam("the_dial"), dials.c.sent_at == bindparam("the_try"))
-_UNLESS_PLACED = _OF_TRY.where(dials.c.state != PLACED)  # what has been found stays, whatever its caller saw of it
-
-
-@functools.cache
-def _by_link(*kinds: str) -> Select[Any]:
-    """The conversation that one of the ids of these *kinds* is linked to; each is a parameter with the kind's name."""
-    linked = or_(*(and_(links.c.kind == kind, links.c.value == bindparam(kind)) for kind in kinds))
-    query = select(links.c.conversation_id).where(links.c.account == bindparam("account"), linked)
-    return query.order_by(links.c.kind).limit(1)
 
 
 @attrs.frozen(kw_only=True)
@@ -126,6 +99,61 @@ class Seen:
         return ours and (same_number(self.to_number, number) or same_number(self.from_number, number))
 
 
+_COLUMNS = tuple(field.name for field in attrs.fields(Kept))
+_LINKED = select(*((links if name == "conversation_id" else dials).c[name] for name in _COLUMNS)).outerjoin_from(
+    dials, links, and_(links.c.account == dials.c.account, links.c.kind == "dial_id", links.c.value == dials.c.dial_id)
+)
+_BY_ID = Prepared(_LINKED.where(dials.c.dial_id == bindparam("dial_id")))
+_BY_KEY = Prepared(
+    _LINKED.where(
+        dials.c.asked == bindparam("asked"),
+        dials.c.caller == bindparam("caller"),
+        dials.c.idempotency_key == bindparam("idempotency_key"),
+    )
+)
+_ADD_DIAL = Prepared(insert(dials))
+_ADD_LINKS = {  # beside those that there are
+    each.name: Prepared(made(links).on_conflict_do_nothing())
+    for each, made in ((sqlite.dialect, sqlite.insert), (postgresql.dialect, postgresql.insert))
+}
+_ENDED = (
+    update(dials)
+    .where(dials.c.dial_id == bindparam("the_dial"), dials.c.sent_at == bindparam("the_try"))
+    .values(
+        {name: bindparam(name) for name in ("state", "evidence", "call_id", "finished_at")}
+        # What is unknown keeps the error that said so, also when it is found out: it is what its caller was told.
+        | {name: func.coalesce(bindparam(name, type_=Text), dials.c[name]) for name in ("answer", "error")}
+    )
+)
+_END = Prepared(_ENDED)
+_END_UNLESS_PLACED = Prepared(_ENDED.where(dials.c.state != PLACED))  # what is found stays, whatever its caller saw
+_LINKS_OF = Prepared(
+    select(links.c.value)
+    .where(links.c.conversation_id == bindparam("conversation_id"), links.c.kind == bindparam("of_kind"))
+    .order_by(links.c.linked_at)
+)
+_UNDIALLED = Prepared(
+    select(conversations)
+    .where(
+        conversations.c.account == bindparam("of_account"),
+        conversations.c.extension == bindparam("of_extension"),
+        conversations.c.updated_at >= bindparam("since"),  # which has an index
+        conversations.c.created_at.between(bindparam("since"), bindparam("until")),
+        ~exists().where(links.c.conversation_id == conversations.c.conversation_id, links.c.kind == "dial_id"),
+    )
+    .order_by(conversations.c.created_at)
+    .limit(_MOST)
+)
+
+
+@functools.cache
+def _by_link(*kinds: str) -> Prepared:
+    """The conversation that one of the ids of these *kinds* is linked to; each is a parameter with the kind's name."""
+    linked = or_(*(and_(links.c.kind == kind, links.c.value == bindparam(kind)) for kind in kinds))
+    query = select(links.c.conversation_id).where(links.c.account == bindparam("account"), linked)
+    return Prepared(query.order_by(links.c.kind).limit(1))
+
+
 # One try of a dial
 
 
@@ -168,7 +196,7 @@ def begin(connection: Connection, intent: Intent, lost: str, *, renewing: bool =
         "process": intent.process,
     }
     if found is None:
-        _ADD_DIAL.execute(connection, [{"dial_id": intent.dial_id, **row}])
+        _ADD_DIAL.change(connection, {"dial_id": intent.dial_id, **row})
     else:
         connection.execute(update(dials).where(dials.c.dial_id == found.dial_id).values(row))
     begun = Kept(
@@ -207,18 +235,19 @@ def end(connection: Connection, dial_id: str, sent_at: datetime, ending: Ending,
     """Write how the try ended, and link its conversation; gives whether it is still the last try of the dial, and was
     not known to be placed.
     """
-    finished = None if ending.state == UNKNOWN else to_micros(now)
+    known = ending.state != UNKNOWN
+    statement = _END if ending.state == PLACED else _END_UNLESS_PLACED
     values = {
+        "the_dial": dial_id,
+        "the_try": to_micros(sent_at),
         "state": ending.state,
-        "evidence": None if ending.state == UNKNOWN else ending.evidence,
+        "evidence": ending.evidence if known else None,
         "call_id": ending.call_id,
-        "finished_at": finished,
+        "finished_at": to_micros(now) if known else None,
+        "answer": ending.answer,
+        "error": ending.error,
     }
-    # What is unknown keeps the error that said so, also when it is found out: it is what its caller was told.
-    values |= {name: text for name in ("answer", "error") if (text := getattr(ending, name)) is not None}
-    statement = _OF_TRY if ending.state == PLACED else _UNLESS_PLACED
-    changed = connection.execute(statement, {**values, "the_dial": dial_id, "the_try": to_micros(sent_at)})
-    if not changed.rowcount:
+    if not statement.change(connection, values):
         return False
     dial = read(connection, dial_id)
     assert dial is not None  # noqa: S101 # it was changed just now
@@ -346,9 +375,9 @@ def _heard(connection: Connection, dial: Kept) -> str | None:
     """The call id that events gave the dial's conversation; empty when they gave none, None when there was none."""
     if dial.conversation_id is None:
         return None
-    found = connection.scalar(select(links.c.value).where(_links_to(dial.conversation_id, "call_id")).limit(1))
+    found = _linked_to(connection, dial.conversation_id, "call_id")
     told = exists().where(events.c.conversation_id == dial.conversation_id)
-    return found or ("" if connection.scalar(select(told)) else None)
+    return found[0] if found else "" if connection.scalar(select(told)) else None
 
 
 def _assigned(
@@ -392,7 +421,7 @@ def _owners(connection: Connection, account: str, call: Seen) -> set[str]:
     conversation_id = _conversation_with(connection, account, call.call_id, call.record_id)
     if conversation_id is None:
         return set()
-    return set(connection.scalars(select(links.c.value).where(_links_to(conversation_id, "dial_id"))))
+    return set(_linked_to(connection, conversation_id, "dial_id"))
 
 
 def _distance(dial: Kept, call: Seen, owners: set[str], latest: timedelta) -> float | None:
@@ -431,30 +460,18 @@ def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> 
             created_at=dial.sent_at,
             updated_at=now,
         )
-        ADD_CONVERSATIONS.execute(connection, [conversation_row(conversation)])
+        ADD_CONVERSATIONS.write(connection, [conversation_row(conversation)])
         found, evidence = conversation.conversation_id, ending.evidence
     conversation_id = found or dial.conversation_id
     ids = {"call_id": call_id, "record_id": record_id}
     if conversation_id != dial.conversation_id:
         _unlink(connection, dial)
         ids["dial_id"] = dial.dial_id
-    rows = [
-        {
-            "account": dial.account,
-            "kind": kind,
-            "value": value,
-            "conversation_id": conversation_id,
-            "evidence": evidence,
-            "linked_at": to_micros(now),
-        }
-        for kind, value in ids.items()
-        if value
-    ]
-    if rows:
-        _ADD_LINKS[connection.dialect.name].execute(connection, rows)
+    at = to_micros(now)
+    rows = [(dial.account, kind, value, conversation_id, evidence, at) for kind, value in ids.items() if value]
+    _ADD_LINKS[connection.dialect.name].write(connection, rows)
     if call_id is None and ending.state == PLACED:
-        known = connection.scalar(select(links.c.value).where(_links_to(conversation_id, "call_id")).limit(1))
-        if known is not None:
+        for known in _linked_to(connection, str(conversation_id), "call_id")[:1]:
             connection.execute(update(dials).where(dials.c.dial_id == dial.dial_id).values(call_id=known))
 
 
@@ -478,33 +495,23 @@ def _conversation_with(connection: Connection, account: str, call_id: str | None
     """The conversation that one of the ids is linked to."""
     given = {"call_id": call_id, "record_id": record_id}
     given = {kind: value for kind, value in given.items() if value}
-    return connection.scalar(_by_link(*given), {"account": account, **given}) if given else None
+    found = _by_link(*given).rows(connection, {"account": account, **given}) if given else []
+    return found[0][0] if found else None
 
 
 def _heard_first(connection: Connection, dial: Kept, now: datetime) -> str | None:
     """The conversation of a call without an id from the vendor, of which events told while the vendor was asked."""
-    dialled = exists().where(_links_to(conversations.c.conversation_id, "dial_id"))
-    query = (
-        select(conversations)
-        .where(
-            conversations.c.account == dial.account,
-            conversations.c.extension == dial.extension,
-            conversations.c.updated_at >= to_micros(dial.sent_at - _SKEW),  # which has an index
-            conversations.c.created_at.between(to_micros(dial.sent_at - _SKEW), to_micros(now + _SKEW)),
-            ~dialled,
-        )
-        .order_by(conversations.c.created_at)
-        .limit(_MOST)
-    )
-    for row in connection.execute(query).mappings():
-        conversation = conversation_of(row)
+    since, until = to_micros(dial.sent_at - _SKEW), to_micros(now + _SKEW)
+    given = {"of_account": dial.account, "of_extension": dial.extension, "since": since, "until": until}
+    for conversation in map(conversation_of, _UNDIALLED.rows(connection, given)):
         if number_key(conversation.to_number) == number_key(dial.number):
             return conversation.conversation_id
     return None
 
 
-def _links_to(conversation_id: Any, kind: str) -> Any:
-    return and_(links.c.conversation_id == conversation_id, links.c.kind == kind)
+def _linked_to(connection: Connection, conversation_id: str, kind: str) -> list[str]:
+    """The ids of this *kind* that lead to the conversation, the first that was known first."""
+    return [value for (value,) in _LINKS_OF.rows(connection, {"conversation_id": conversation_id, "of_kind": kind})]
 
 
 # Rows
@@ -515,16 +522,13 @@ def _all(connection: Connection, *conditions: Any, limit: int | None = None) -> 
     return [_kept(row) for row in connection.execute(query)]
 
 
-def _first(connection: Connection, query: Select[Any], **values: str | None) -> Kept | None:
-    row = connection.execute(query, values).first()
-    return None if row is None else _kept(row)
+def _first(connection: Connection, query: Prepared, **given: str | None) -> Kept | None:
+    found = query.rows(connection, given)
+    return _kept(found[0]) if found else None
 
 
-_COLUMNS = tuple(field.name for field in attrs.fields(Kept))
-
-
-def _kept(row: Row[Any]) -> Kept:
-    values = {name: getattr(row, name) for name in _COLUMNS}
+def _kept(row: Sequence[Any]) -> Kept:
+    values = dict(zip(_COLUMNS, row, strict=True))
     try:
         for name in ("answer", "error"):
             values[name] = json.loads(values[name]) if values[name] else None

@@ -1,14 +1,18 @@
 """A journal's database: from `journal.url` to one engine that writes and one that reads."""
 
+import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gateway_contracts import ConfigError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+
+from .statements import run_text
 
 PATIENCE_SECONDS = 5.0
 """How long a statement waits for a lock of another process."""
@@ -21,8 +25,9 @@ _LOCK = 0x676174657761  # "gatewa": the writers of one database take turns, also
 _SETTINGS: dict[str, Any] = {
     "hide_parameters": True,  # an error holds no rows
     "max_overflow": 0,
-    "execution_options": {"preserve_rowcount": True},  # or an insert into PostgreSQL does not say whether it did
 }
+_OPTIONS = {"preserve_rowcount": True}  # or an insert into PostgreSQL does not say whether it did
+_BEGIN = "begin"  # an option: the statement that a transaction begins with
 _TIMEOUTS = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
@@ -30,8 +35,6 @@ def make_engines(url: str, beside: Path) -> tuple[Engine, Engine]:
     """The engine that writes, with one connection, and the one that reads.
 
     A SQLite file is relative to *beside*, and is made when it is absent, for its owner only.
-
-    Every transaction of the writer excludes other writers from its start, in other processes too.
 
     Raises: ConfigError. It never holds the url, which may hold a password.
     """
@@ -45,6 +48,19 @@ def make_engines(url: str, beside: Path) -> tuple[Engine, Engine]:
         case "postgresql" | "postgres" | "postgresql+psycopg":
             return _postgresql(parsed.set(drivername="postgresql+psycopg"))
     raise ConfigError(_URL, f"names a database that the journal cannot use; {_EXAMPLES}")
+
+
+@contextlib.contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that begins now and is committed at the end, unless that is an exception.
+
+    One of the writer excludes other writers from its start, in other processes too.
+    """
+    with engine.begin() as connection:
+        # An event of SQLAlchemy would do this too, and take as long as a small commit.
+        if begin := connection.get_execution_options().get(_BEGIN):
+            run_text(connection, begin)
+        yield connection
 
 
 def is_whole(connection: Connection) -> bool:
@@ -68,8 +84,8 @@ def _sqlite(url: URL, beside: Path) -> tuple[Engine, Engine]:
         reason = error.strerror or type(error).__name__
         raise ConfigError(_URL, f"{file} cannot be written ({reason}): make its folder, or name another file") from None
     url = url.set(database=str(file))
-    writer = create_engine(url, pool_size=1, **_SETTINGS)
-    reader = create_engine(url, pool_size=READERS, **_SETTINGS)
+    writer = create_engine(url, pool_size=1, execution_options=_OPTIONS | {_BEGIN: "BEGIN IMMEDIATE"}, **_SETTINGS)
+    reader = create_engine(url, pool_size=READERS, execution_options=_OPTIONS | {_BEGIN: "BEGIN"}, **_SETTINGS)
     patience = f"busy_timeout={int(PATIENCE_SECONDS * 1000)}"
     event.listen(writer, "connect", _enter_wal)
     _on_connect(
@@ -78,8 +94,6 @@ def _sqlite(url: URL, beside: Path) -> tuple[Engine, Engine]:
         *(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}", f"PRAGMA cache_size=-{_CACHE_KIB}"),
     )
     _on_connect(reader, f"PRAGMA {patience}", "PRAGMA query_only=ON")
-    _on_begin(writer, "BEGIN IMMEDIATE")
-    _on_begin(reader, "BEGIN")
     return writer, reader
 
 
@@ -89,8 +103,10 @@ def _postgresql(url: URL) -> tuple[Engine, Engine]:
         "connect_args": {name: value for name, value in _TIMEOUTS.items() if name not in url.query},
     }
     try:
-        writer = create_engine(url, pool_size=1, **settings)
-        reader = create_engine(url, pool_size=READERS, **settings)
+        # Readers must see rows in the order of seq: the next number is given out when the transaction before is over.
+        turn = {_BEGIN: f"SELECT pg_advisory_xact_lock({_LOCK})"}
+        writer = create_engine(url, pool_size=1, execution_options=_OPTIONS | turn, **settings)
+        reader = create_engine(url, pool_size=READERS, execution_options=_OPTIONS, **settings)
     except ImportError:
         raise ConfigError(_URL, "needs a driver: pip install 'telephony-gateway[postgres]'") from None
     patience = f"SET lock_timeout = {int(PATIENCE_SECONDS * 1000)}"
@@ -98,8 +114,6 @@ def _postgresql(url: URL) -> tuple[Engine, Engine]:
     _on_connect(
         reader, patience, "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
     )
-    # Readers must see rows in the order of seq: the next number is given out when the transaction before is over.
-    _on_begin(writer, f"SELECT pg_advisory_xact_lock({_LOCK})")
     return writer, reader
 
 
@@ -128,9 +142,3 @@ def _enter_wal(connection: sqlite3.Connection, _: object) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _on_begin(engine: Engine, statement: str) -> None:
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)

@@ -5,9 +5,9 @@ import contextlib
 import functools
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import attrs
@@ -22,16 +22,15 @@ from gateway_contracts import (
     dumps,
     from_json,
     loads,
-    to_json,
 )
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, insert, null, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, insert, literal, null, or_, select, update
 
 from ..guard import place_of
 from ..logs import log
 from ..texts import cleaned
 from .conversations import NEAR, Conversation, number_key, outside_of, same_number
 from .schema import conversations, counters, dials, events, from_micros, links, to_micros
-from .statements import Prepared
+from .statements import Prepared, PreparedIn
 from .store import Store
 from .troubles import UnreadableRow
 
@@ -42,35 +41,33 @@ MAX_TEXT = 2 * 1024 * 1024
 """How many characters of events are read at once; the event that exceeds them is the last."""
 _MOST_LOOKED = 20  # batches that one reading looks through
 _ROWS = 20  # that come at once
-_CHUNK = 400  # values in one IN (…)
 _CANDIDATES = 1_000
 _LATELY = timedelta(hours=6)  # how long the parts of a conversation may come apart
 _TELLING = (EventType.RINGING, EventType.ANSWERED, EventType.MISSED, EventType.UNKNOWN)
 _DIAL_LIFE = timedelta(minutes=10)  # how long after a click-to-call its first event may come
 
-# Made once: to make them takes as long as to run them, for each batch of events.
-_LINKED = select(links.c.value, links.c.conversation_id).where(
-    links.c.account == bindparam("of_account"),
-    links.c.kind == bindparam("of_kind"),
-    links.c.value.in_(bindparam("values", expanding=True)),
+_LINKED = PreparedIn(
+    lambda wanted: select(links.c.value, links.c.conversation_id).where(
+        links.c.account == bindparam("of_account"), links.c.kind == bindparam("of_kind"), links.c.value.in_(wanted)
+    )
 )
-_KNOWN = select(events.c.digest).where(events.c.digest.in_(bindparam("digests", expanding=True)))
-_CONVERSATIONS = select(conversations).where(conversations.c.conversation_id.in_(bindparam("ids", expanding=True)))
-_TAKEN = (
+_KNOWN = PreparedIn(lambda wanted: select(events.c.digest).where(events.c.digest.in_(wanted)))
+_CONVERSATIONS = PreparedIn(lambda wanted: select(conversations).where(conversations.c.conversation_id.in_(wanted)))
+_TAKEN = Prepared(
     update(counters)
     .where(counters.c.name == "events")
     .values(value=counters.c.value + bindparam("count"))
     .returning(counters.c.value)
 )
-_UNTOLD = (
-    select(dials.c.account, dials.c.extension, dials.c.number, dials.c.created_at, links.c.conversation_id)
+_UNTOLD = Prepared(
+    select(dials.c.extension, dials.c.number, dials.c.created_at, links.c.conversation_id)
     .join(
         links,
         and_(links.c.account == dials.c.account, links.c.kind == "dial_id", links.c.value == dials.c.dial_id),
     )
     .where(
         dials.c.account == bindparam("of_account"),
-        dials.c.state.in_(("placed", "unknown")),
+        dials.c.state.in_((literal("placed"), literal("unknown"))),
         dials.c.call_id.is_(None),
         dials.c.created_at >= bindparam("since"),
     )
@@ -79,7 +76,7 @@ _UNTOLD = (
 _RECORD = select(links.c.value).where(
     links.c.conversation_id == conversations.c.conversation_id, links.c.kind == "record_id"
 )
-_PARTS = (
+_PARTS = Prepared(
     select(conversations)
     .where(
         conversations.c.account == bindparam("of_account"),
@@ -93,12 +90,22 @@ _PARTS = (
     .order_by(conversations.c.updated_at.desc())
     .limit(_CANDIDATES)
 )
+_HAVE_LINK = PreparedIn(
+    lambda wanted: select(links.c.conversation_id).where(
+        links.c.conversation_id.in_(wanted), links.c.kind == bindparam("of_kind")
+    )
+)
+_TOLD = PreparedIn(
+    lambda wanted: select(events.c.conversation_id).where(
+        events.c.conversation_id.in_(wanted), events.c.type.in_(list(map(literal, _TELLING)))
+    )
+)
+_NUMBERED = PreparedIn(lambda wanted: select(events.c.body).where(events.c.seq.in_(wanted)).order_by(events.c.seq))
 _ADD_EVENTS, ADD_CONVERSATIONS, _ADD_LINKS = map(Prepared, map(insert, (events, conversations, links)))
-_COLUMNS = tuple(column.name for column in conversations.columns)
 _CHANGE_CONVERSATIONS = Prepared(
     update(conversations)
-    .where(conversations.c.conversation_id == bindparam("conversation_id"))
-    .values({name: bindparam(name) for name in _COLUMNS if name != "conversation_id"})
+    .where(conversations.c.conversation_id == bindparam("of_conversation"))
+    .values({column.name: bindparam(column.name) for column in conversations.columns if not column.primary_key})
 )
 
 T = TypeVar("T")
@@ -286,41 +293,32 @@ class Log:
 
 
 def _append(connection: Connection, batches: Sequence[Sequence[CallEvent]]) -> list[list[CallEvent]]:
-    fresh = _fresh(connection, [event for batch in batches for event in batch])
-    if not fresh:
+    by_digest: dict[bytes, CallEvent] = {}
+    digests = [[_digest(event) for event in batch] for batch in batches]
+    for batch, own in zip(batches, digests, strict=True):
+        for event, digest in zip(batch, own, strict=True):
+            by_digest.setdefault(digest, event)
+    for (digest,) in _KNOWN.rows(connection, list(by_digest)):
+        del by_digest[digest]
+    if not by_digest:
         return [[] for _ in batches]
-    known = Known.load(connection, fresh.values())
-    seq = _take_numbers(connection, len(fresh))
+    known = Known.load(connection, by_digest.values())
+    seq = _take_numbers(connection, len(by_digest))
     stored: list[list[CallEvent]] = []
-    for batch in batches:
+    for batch, own in zip(batches, digests, strict=True):
         kept = []
-        for event in batch:
-            digest = _digest(event)
-            if digest not in fresh:
-                continue
-            del fresh[digest]
-            seq += 1
-            kept.append(known.place(event, seq))
-            known.rows.append(_row(kept[-1], digest))
+        for event, digest in zip(batch, own, strict=True):
+            if by_digest.pop(digest, None) is not None:
+                seq += 1
+                kept.append(known.keep(event, digest, known.place(event, seq)))
         stored.append(kept)
     known.save()
     return stored
 
 
-def _fresh(connection: Connection, candidates: Sequence[CallEvent]) -> dict[bytes, CallEvent]:
-    """The first of each of *candidates* that the log does not have, by digest."""
-    by_digest: dict[bytes, CallEvent] = {}
-    for event in candidates:
-        by_digest.setdefault(_digest(event), event)
-    for some in _chunks(list(by_digest)):
-        for (digest,) in connection.execute(_KNOWN, {"digests": some}):
-            del by_digest[bytes(digest)]
-    return by_digest
-
-
 def _take_numbers(connection: Connection, count: int) -> int:
     """Take *count* numbers; gives the last one that was taken before."""
-    return int(connection.execute(_TAKEN, {"count": count}).scalar_one()) - count
+    return int(_TAKEN.rows(connection, {"count": count})[0][0]) - count
 
 
 @attrs.define
@@ -336,9 +334,12 @@ class Known:
     conversations: dict[str, Conversation] = attrs.field(factory=dict)
     new: set[str] = attrs.field(factory=set)
     changed: set[str] = attrs.field(factory=set)
-    linked: list[dict[str, Any]] = attrs.field(factory=list)
-    rows: list[dict[str, Any]] = attrs.field(factory=list)  # of the log
+    linked: list[tuple[Any, ...]] = attrs.field(factory=list)  # rows
+    rows: list[tuple[Any, ...]] = attrs.field(factory=list)  # of the log
+    called: set[str] = attrs.field(factory=set)  # conversations that got a call id in this batch
+    told: set[str] = attrs.field(factory=set)  # conversations that more than a record told of in this batch
     by_number: dict[tuple[str, str], set[str]] = attrs.field(factory=lambda: defaultdict(set))
+    not_by_number: set[str] = attrs.field(factory=set)  # conversations that are not yet, or no longer all, in it
     recorded: set[str] = attrs.field(factory=set)  # conversations that got their record in this batch
     dials: dict[str, Sequence[Any]] = attrs.field(factory=dict)  # by account
     read_since: dict[tuple[str, str], datetime] = attrs.field(factory=dict)  # what was read already, by account
@@ -352,26 +353,36 @@ class Known:
     def look_up(self, keys: Collection[Key]) -> None:
         """Load the links of *keys*, and the conversations that they lead to."""
         # By account and kind, as the index is: SQLite reads the whole table for an IN of rows.
-        for (account, kind), group in groupby(sorted(set(keys) - self.links.keys()), key=lambda key: key[:2]):
-            for some in _chunks([value for _, _, value in group]):
-                found = {"of_account": account, "of_kind": kind, "values": some}
-                for value, conversation_id in self.connection.execute(_LINKED, found):
-                    self.links[(account, kind, value)] = conversation_id
+        wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for account, kind, value in set(keys) - self.links.keys():
+            wanted[(account, kind)].append(value)
+        for (account, kind), values in wanted.items():
+            for value, found in _LINKED.rows(self.connection, values, {"of_account": account, "of_kind": kind}):
+                self.links[(account, kind, value)] = found
         self.fetch(set(self.links.values()))
 
     def add(self, event: CallEvent, conversation: Conversation | None = None) -> CallEvent | None:
         """Write *event*, which belongs to *conversation*, or where its ids lead; None when the log has it."""
-        if not _fresh(self.connection, [event]):
+        digest = _digest(event)
+        if _KNOWN.rows(self.connection, [digest]):
             return None
         seq = _take_numbers(self.connection, 1) + 1
         if conversation is None:
             self.look_up(_keys(event))
-            kept = self.place(event, seq)
+            changes = self.place(event, seq)
         else:
             self.changed.add(conversation.conversation_id)
-            kept = conversation.take(event, seq)
+            changes = conversation.take(event, seq)
             self._hold(conversation)
-        self.rows.append(_row(kept, _digest(event)))
+        return self.keep(event, digest, changes)
+
+    def keep(self, event: CallEvent, digest: bytes, changes: Mapping[str, Any]) -> CallEvent:
+        """Add *event* to the log; gives it as it is there, with *changes*."""
+        told = {**dict(zip(_FIELDS, _values_of(event), strict=False)), **changes}
+        kept = CallEvent(**told)  # `attrs.evolve` takes twice as long
+        self.rows.append(_row(kept, digest, told))
+        if kept.type in _TELLING and kept.conversation_id:
+            self.told.add(kept.conversation_id)
         return kept
 
     def begin(self, account: str, at: datetime) -> Conversation:
@@ -383,53 +394,40 @@ class Known:
         return conversation
 
     def fetch(self, ids: Collection[str]) -> None:
-        for some in _chunks(sorted(set(ids) - self.conversations.keys())):
-            for row in self.connection.execute(_CONVERSATIONS, {"ids": some}):
-                self._hold(conversation_of(dict(zip(_COLUMNS, row, strict=True))))
+        for row in _CONVERSATIONS.rows(self.connection, list(set(ids) - self.conversations.keys())):
+            self._hold(conversation_of(row))
 
     def _hold(self, conversation: Conversation) -> None:
         self.conversations[conversation.conversation_id] = conversation
-        for number in (conversation.from_number, conversation.to_number):
-            self.by_number[(conversation.account, number_key(number))].add(conversation.conversation_id)
+        self.not_by_number.add(conversation.conversation_id)
 
-    def place(self, event: CallEvent, seq: int) -> CallEvent:
-        """*event* as the log keeps it, in the conversation that it belongs to."""
+    def place(self, event: CallEvent, seq: int) -> dict[str, Any]:
+        """Put *event*, the log's number *seq*, into the conversation it belongs to; gives what that changes in it."""
         keys = _keys(event)
         if event.type is EventType.UNKNOWN and not keys:
-            return attrs.evolve(event, seq=seq)  # of no call, such as a gap
-        found = next((self.links[key] for key in keys if key in self.links), None)
-        evidence = "event" if found is None else "sip_call_id"
+            return {"seq": seq}  # of no call, such as a gap
+        new = [key for key in keys if key not in self.links]
+        found, evidence = next((self.links[key] for key in keys if key not in new), None), "sip_call_id"
         if found is None:
             found, evidence = self._matching(event)
         conversation = self.conversations.get(found or "")
         if conversation is None:
             conversation = self.begin(event.account, event.received_at)
-        known_record = any(
-            kind == "record_id" and (account, kind, value) in self.links for account, kind, value in keys
-        )
-        for key in keys:
-            if key not in self.links:
-                self.link(key, conversation.conversation_id, evidence, event.received_at)
+        is_record = event.type is EventType.RECORD_CREATED
+        known_record = is_record and (event.account, "record_id", event.call_id) in self.links
+        for key in new:
+            self.link(key, conversation.conversation_id, evidence, event.received_at)
         self.changed.add(conversation.conversation_id)
-        taken = conversation.take(event, seq, known_record=known_record)
         self._hold(conversation)
-        return taken
+        return conversation.take(event, seq, known_record=known_record)
 
     def link(self, key: Key, conversation_id: str, evidence: str, at: datetime) -> None:
         self.links[key] = conversation_id
-        account, kind, value = key
-        if kind == "record_id":
+        if key[1] == "record_id":
             self.recorded.add(conversation_id)
-        self.linked.append(
-            {
-                "account": account,
-                "kind": kind,
-                "value": value,
-                "conversation_id": conversation_id,
-                "evidence": evidence,
-                "linked_at": to_micros(at),
-            }
-        )
+        elif key[1] == "call_id":
+            self.called.add(conversation_id)
+        self.linked.append((*key, conversation_id, evidence, to_micros(at)))
 
     def _matching(self, event: CallEvent) -> tuple[str | None, str]:
         """The conversation of an event whose ids nobody has seen, and how that is known."""
@@ -446,16 +444,15 @@ class Known:
     def _dialled(self, event: CallEvent) -> str | None:
         """The conversation of a click-to-call whose call id the vendor did not tell."""
         seen = event.occurred_at or event.received_at
-        for dial in self._untold(event):
+        for extension, number, created_at, found in self._untold(event):
             if (
-                (dial.account, dial.extension) == (event.account, event.extension)
-                and same_number(dial.number, event.to_number)
-                and -NEAR <= seen - from_micros(dial.created_at) <= _DIAL_LIFE
+                extension == event.extension
+                and same_number(number, event.to_number)
+                and -NEAR <= seen - from_micros(created_at) <= _DIAL_LIFE
             ):
-                found: str = dial.conversation_id
                 self.fetch({found})
                 if self.conversations[found].state is not CallState.ENDED and not self._has_call(found):
-                    return found
+                    return str(found)
         return None
 
     def _untold(self, event: CallEvent) -> Sequence[Any]:
@@ -463,20 +460,20 @@ class Known:
         since = self._new_since("dials", event, _DIAL_LIFE)
         if since is not None:
             late = {"of_account": event.account, "since": to_micros(since)}
-            self.dials[event.account] = self.connection.execute(_UNTOLD, late).all()
+            self.dials[event.account] = _UNTOLD.rows(self.connection, late)
         return self.dials[event.account]
 
     def _has_call(self, conversation_id: str) -> bool:
-        if any(row["conversation_id"] == conversation_id and row["kind"] == "call_id" for row in self.linked):
-            return True
-        query = select(links.c.value).where(links.c.conversation_id == conversation_id, links.c.kind == "call_id")
-        return self.connection.execute(query.limit(1)).first() is not None
+        return conversation_id in self.called or bool(
+            _HAVE_LINK.rows(self.connection, [conversation_id], {"of_kind": "call_id"})
+        )
 
     def _other_part(self, event: CallEvent) -> str | None:
         """The conversation that has the record of *event*'s call, or lacks it when *event* is the record: the vendor
         may give the two different ids.
         """
         self._read_parts(event)
+        self._sort_by_number()
         number = number_key(outside_of(event))
         same = self.by_number[(event.account, number)] if number else ()
         mine = [each for each in map(self.conversations.__getitem__, same) if each.fits(event)]
@@ -498,9 +495,15 @@ class Known:
         since = self._new_since("conversations", event, _LATELY)
         if since is None:
             return
-        for row in self.connection.execute(_PARTS, {"of_account": event.account, "since": to_micros(since)}):
-            if row.conversation_id not in self.conversations:
-                self._hold(conversation_of(dict(zip(_COLUMNS, row, strict=True))))
+        for row in _PARTS.rows(self.connection, {"of_account": event.account, "since": to_micros(since)}):
+            if row[0] not in self.conversations:
+                self._hold(conversation_of(row))
+
+    def _sort_by_number(self) -> None:
+        for each in map(self.conversations.__getitem__, self.not_by_number):
+            for number in (each.from_number, each.to_number):
+                self.by_number[(each.account, number_key(number))].add(each.conversation_id)
+        self.not_by_number.clear()
 
     def _new_since(self, what: str, event: CallEvent, before: timedelta) -> datetime | None:
         """Since when *what* is to be read for *event*; None when that was done. One reading serves the whole batch."""
@@ -519,62 +522,78 @@ class Known:
             if self.conversations[each].state not in {CallState.UNKNOWN, CallState.ENDED}
             or self.conversations[each].end_source == EventSource.VENDOR
         }
-        found |= {row["conversation_id"] for row in self.rows if row["type"] in _TELLING}
-        for some in _chunks(sorted(ids)):
-            query = select(events.c.conversation_id).where(
-                events.c.conversation_id.in_(some), events.c.type.in_(_TELLING)
-            )
-            found |= set(self.connection.scalars(query))
-        return found
+        found.update(self.told.intersection(ids))
+        return found | {each for (each,) in _TOLD.rows(self.connection, list(ids))}
 
     def _recorded(self, ids: Collection[str]) -> set[str]:
-        found = self.recorded & set(ids)
-        for some in _chunks(sorted(set(ids) - self.new)):
-            query = select(links.c.conversation_id).where(
-                links.c.conversation_id.in_(some), links.c.kind == "record_id"
-            )
-            found |= {row[0] for row in self.connection.execute(query)}
-        return found
+        unsure = list(set(ids) - self.new)
+        found = _HAVE_LINK.rows(self.connection, unsure, {"of_kind": "record_id"})
+        return self.recorded.intersection(ids) | {each for (each,) in found}
 
     def save(self) -> None:
         """Write what the batch changed."""
-        rows = [conversation_row(self.conversations[each]) for each in self.changed]
-        ADD_CONVERSATIONS.execute(self.connection, [row for row in rows if row["conversation_id"] in self.new])
-        _CHANGE_CONVERSATIONS.execute(self.connection, [row for row in rows if row["conversation_id"] not in self.new])
-        _ADD_LINKS.execute(self.connection, self.linked)
-        _ADD_EVENTS.execute(self.connection, self.rows)
+        new, changed = [], []
+        for each in self.changed:
+            row = conversation_row(self.conversations[each])
+            if each in self.new:
+                new.append(row)
+            else:
+                changed.append((*row[1:], each))
+        ADD_CONVERSATIONS.write(self.connection, new)
+        _CHANGE_CONVERSATIONS.write(self.connection, changed)
+        _ADD_LINKS.write(self.connection, self.linked)
+        _ADD_EVENTS.write(self.connection, self.rows)
 
 
 def _keys(event: CallEvent) -> list[Key]:
     """The ids of *event* that lead to a conversation, the most telling first."""
-    found = [("call_id", event.call_id), ("sip_call_id", event.sip_call_id)]
-    if event.type is EventType.RECORD_CREATED:
-        found.append(("record_id", event.call_id))
-    return [(event.account, kind, value) for kind, value in found if value]
+    found: list[Key] = []
+    if event.call_id:
+        found.append((event.account, "call_id", event.call_id))
+    if event.sip_call_id:
+        found.append((event.account, "sip_call_id", event.sip_call_id))
+    if event.call_id and event.type is EventType.RECORD_CREATED:
+        found.append((event.account, "record_id", event.call_id))
+    return found
 
 
 def _digest(event: CallEvent) -> bytes:
     return hashlib.sha256(f"{event.account}\n{event.event_id}".encode()).digest()[:16]
 
 
-def _row(event: CallEvent, digest: bytes) -> dict[str, Any]:
-    return {
-        "seq": event.seq,
-        "digest": digest,
-        "account": event.account,
-        "event_id": event.event_id,
-        "type": event.type,
-        "call_id": event.call_id,
-        "sip_call_id": event.sip_call_id,
-        "conversation_id": event.conversation_id,
-        "extension": event.extension,
-        "from_number": event.from_number,
-        "to_number": event.to_number,
-        "received_at": to_micros(event.received_at),
-        "late": event.late,
-        "body": dumps(to_json(event)).decode(),
-        "raw": _raw_text(event.raw),
-    }
+_FIELDS = [field.name for field in attrs.fields(CallEvent)]
+_values_of = attrgetter(*_FIELDS)
+
+
+def _row(event: CallEvent, digest: bytes, told: dict[str, Any]) -> tuple[Any, ...]:
+    """*event*, whose members are *told*, as the database keeps it."""
+    return (
+        event.seq,
+        digest,
+        event.account,
+        event.event_id,
+        event.type,
+        event.call_id,
+        event.sip_call_id,
+        event.conversation_id,
+        event.extension,
+        event.from_number,
+        event.to_number,
+        to_micros(event.received_at),
+        event.late,
+        _body(told),
+        _raw_text(event.raw),
+    )
+
+
+def _body(told: dict[str, Any]) -> str:
+    """An event as JSON, as `to_json` would give it, which takes twice as long."""
+    del told["raw"]
+    for name in ("received_at", "occurred_at"):
+        moment = told[name]
+        if moment is not None and moment.tzinfo not in (UTC, None):
+            told[name] = moment.astimezone(UTC)
+    return dumps(told).decode()
 
 
 def _raw_text(raw: Any) -> str | None:
@@ -584,7 +603,7 @@ def _raw_text(raw: Any) -> str | None:
         return None  # what is no JSON is the vendor's oddity; the event itself is whole
 
 
-def event_of(row: RowMapping) -> CallEvent:
+def event_of(row: Mapping[str, Any] | RowMapping) -> CallEvent:
     """The event in *row* of the log."""
     try:
         event = from_json(loads(row["body"]), CallEvent)
@@ -624,11 +643,7 @@ def events_of(connection: Connection, query: Select[Any]) -> tuple[list[CallEven
 
 
 def _numbered(connection: Connection, numbers: Sequence[int]) -> list[CallEvent]:
-    found: list[CallEvent] = []
-    for some in _chunks(numbers):
-        query = select(events.c.body, null().label("raw")).where(events.c.seq.in_(some)).order_by(events.c.seq)
-        found += [event_of(row) for row in connection.execute(query).mappings()]
-    return found
+    return [event_of({"body": body, "raw": None}) for (body,) in _NUMBERED.rows(connection, numbers)]
 
 
 def _head(connection: Connection) -> int:
@@ -640,31 +655,50 @@ def _oldest(connection: Connection) -> int:
     return _head(connection) + 1 if found is None else int(found)
 
 
-_MOMENTS = ("started_at", "answered_at", "ended_at", "created_at", "updated_at")
-_WORDS = {"state": CallState, "direction": Direction, "outcome": Outcome}
+_STATES = {each.value: each for each in CallState}  # to ask an enumeration takes five times as long
+_DIRECTIONS: dict[str | None, Direction] = {None: Direction.UNKNOWN, **{each.value: each for each in Direction}}
+_OUTCOMES: dict[str | None, Outcome | None] = {None: None, **{each.value: each for each in Outcome}}
 
 
-def conversation_of(row: RowMapping | dict[str, Any]) -> Conversation:
-    """The conversation in *row*."""
-    values = dict(row)
+def conversation_of(row: Sequence[Any]) -> Conversation:
+    """The conversation in *row*, which has the columns of the table in their order."""
+    own, account, state, direction, from_number, to_number, extension, hotline, started, answered, ended, *others = row
+    outcome, end_seq, end_source, talk_seconds, duration_seconds, exact, created, updated = others
     try:
-        for name in _MOMENTS:
-            values[name] = None if values[name] is None else from_micros(values[name])
-        for name, kind in _WORDS.items():
-            values[name] = kind(values[name]) if values[name] is not None else None
-    except (ValueError, OverflowError, TypeError):
+        return Conversation(
+            conversation_id=own,
+            account=account,
+            state=_STATES[state],
+            direction=_DIRECTIONS[direction],
+            from_number=from_number,
+            to_number=to_number,
+            extension=extension,
+            hotline=hotline,
+            started_at=None if started is None else from_micros(started),
+            answered_at=None if answered is None else from_micros(answered),
+            ended_at=None if ended is None else from_micros(ended),
+            outcome=_OUTCOMES[outcome],
+            end_seq=end_seq,
+            end_source=end_source,
+            talk_seconds=talk_seconds,
+            duration_seconds=duration_seconds,
+            exact=bool(exact),  # SQLite's driver gives a number
+            created_at=from_micros(created),
+            updated_at=from_micros(updated),
+        )
+    except (KeyError, OverflowError, TypeError):
         raise UnreadableRow from None
-    return Conversation(**values)
 
 
-def conversation_row(conversation: Conversation) -> dict[str, Any]:
+_COLUMNS = tuple(column.name for column in conversations.columns)
+_MOMENTS = [_COLUMNS.index(f"{name}_at") for name in ("started", "answered", "ended", "created", "updated")]
+_columns_of = attrgetter(*_COLUMNS)
+
+
+def conversation_row(conversation: Conversation) -> tuple[Any, ...]:
     """*conversation* as the database keeps it."""
-    values = {name: getattr(conversation, name) for name in _COLUMNS}
-    for name in _MOMENTS:
-        values[name] = None if values[name] is None else to_micros(values[name])
-    return values
-
-
-def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
+    row = list(_columns_of(conversation))
+    for place in _MOMENTS:
+        if row[place] is not None:
+            row[place] = to_micros(row[place])
+    return tuple(row)

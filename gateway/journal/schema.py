@@ -4,7 +4,7 @@ Times are integers, microseconds since 1970 UTC. JSON is text made by `gateway_c
 A change here needs a migration of its own beside the others; a test holds that both agree.
 """
 
-import secrets
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,13 +40,13 @@ def to_micros(moment: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     """The moment in UTC that the journal's tables hold as *micros*."""
-    return _EPOCH + timedelta(microseconds=micros)
+    return _EPOCH + timedelta(0, 0, micros)  # by name it takes half as long again
 
 
 def new_id(prefix: str) -> str:
     """An id for a row, beginning with *prefix*: nobody gives it twice, and what is made later sorts later."""
     # So the rows of one commit lie together in each index of them, and few of its pages are written.
-    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{os.urandom(6).hex()}"
 
 
 def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..logs import log
 from . import schema
-from .engines import READERS, is_whole, make_engines
+from .engines import READERS, is_whole, make_engines, transaction
 from .migrations import migrate
 from .troubles import Trouble, UnreadableRow, failure_of, trouble_of
 
@@ -132,7 +132,7 @@ class Store:
 
     def _read(self, work: Work[T]) -> T:
         try:
-            with self._reader.begin() as connection:
+            with transaction(self._reader) as connection:
                 return work(connection)
         except (SQLAlchemyError, StopIteration, UnreadableRow) as error:
             trouble = trouble_of(error, self._name)
@@ -177,7 +177,7 @@ class Store:
 
     def _commit(self, batch: list[_Waiting]) -> list[Any]:
         results: list[Any] = []
-        with self._writer.begin() as connection:
+        with transaction(self._writer) as connection:
             for batcher, neighbours in groupby(batch, key=lambda waiting: waiting.batcher):
                 items = [each.item for each in neighbours]
                 found = batcher(connection, items)
@@ -225,7 +225,7 @@ class Store:
 def _opened(url: str, beside: Path) -> tuple[Engine, Engine]:
     writer, reader = make_engines(url, beside)
     try:
-        with writer.begin() as connection:
+        with transaction(writer) as connection:
             migrate(connection)
     except BaseException as error:
         writer.dispose()

@@ -41,7 +41,7 @@ def read_timeline(
 
 def _timeline(connection: Connection, own: str, caller: str | None, raw: bool) -> Timeline:
     found = conversation_of(
-        connection.execute(select(conversations).where(conversations.c.conversation_id == own)).mappings().one()
+        connection.execute(select(conversations).where(conversations.c.conversation_id == own)).one()
     )
     parts = select(links).where(links.c.conversation_id == own).order_by(links.c.linked_at, links.c.kind, links.c.value)
     dialled = (

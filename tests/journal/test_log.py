@@ -2,18 +2,18 @@
 
 import asyncio
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import attrs
 import pytest
-from gateway_contracts import CallEvent, CallState, Direction, EventSource, EventType, Outcome
+from gateway_contracts import CallEvent, CallState, Direction, EventSource, EventType, Outcome, dumps, to_json
 from sqlalchemy import func, insert, select
 
 from gateway.journal import Journal, Log, Wanted, open_journal
 from gateway.journal import log as journal_log
 from gateway.journal.log import conversation_of
-from gateway.journal.schema import conversations, dials, links, to_micros
-from gateway.texts import MAX_CHARACTERS
+from gateway.journal.schema import conversations, dials, events, links, to_micros
+from gateway.texts import MAX_CHARACTERS, check_lengths, cleaned
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 NUMBER = "0899098899"
@@ -58,7 +58,7 @@ def conversation(store):
 
     async def read(conversation_id):
         query = select(conversations).where(conversations.c.conversation_id == conversation_id)
-        return conversation_of(await store.read(lambda connection: connection.execute(query).mappings().one()))
+        return conversation_of(await store.read(lambda connection: connection.execute(query).one()))
 
     return read
 
@@ -89,6 +89,27 @@ async def test_events_are_numbered_in_their_order_and_come_back_whole(log):
     ours = [attrs.evolve(each, seq=None, conversation_id=None) for each in stored]
     assert written == ours
     assert conversation_id.startswith("cv_")
+
+
+async def test_an_event_is_kept_as_the_json_that_readers_get(log, store):
+    """Byte for byte, without the vendor's own, and in UTC whatever zone its times came in."""
+    zone = timezone(timedelta(hours=7))
+    times = {"received_at": NOW.astimezone(zone), "occurred_at": NOW.astimezone(zone)}
+    (kept,) = await log.append([event(ENDED, outcome=Outcome.BUSY, talk_seconds=0, raw={"a": "b"}, **times)])
+
+    body = await store.read(lambda connection: connection.scalar(select(events.c.body)))
+
+    assert dumps(to_json(kept)).decode() == body
+    assert '"occurred_at":"2026-01-15T09:00:00Z"' in body
+
+
+def test_many_long_texts_are_not_one_that_is_too_long():
+    """Each is as long as it may be, and all are as they were."""
+    long = dict.fromkeys(("call_id", "event_id", "from_number", "to_number", "extension"), "9" * MAX_CHARACTERS)
+    told = event(**long)
+
+    check_lengths([told])
+    assert told is cleaned(told)
 
 
 async def test_an_event_that_is_delivered_again_is_written_once(log):
@@ -484,6 +505,16 @@ async def test_the_second_news_of_a_record_informs_only(log):
 
     assert (EventType.UNKNOWN, True) == (second.type, second.late)
     assert first.conversation_id == second.conversation_id
+
+
+async def test_news_of_a_record_without_an_id_are_news_each_time(log):
+    """Nothing says that they are of one record, though they are of one call."""
+    news = [event(RECORD, call_id=None, sip_call_id="s1", after=after) for after in range(2)]
+
+    stored = await log.append([event(sip_call_id="s1"), *news])
+
+    assert [RINGING, RECORD, RECORD] == [each.type for each in stored]
+    assert 1 == len({each.conversation_id for each in stored})
 
 
 async def test_what_is_of_no_call_is_in_no_conversation(log, count):

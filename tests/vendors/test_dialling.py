@@ -137,6 +137,13 @@ async def test_an_intent_is_on_disk_before_the_vendor_is_asked(gateway, pbx, row
     assert call.call_id == pbx.originated[0].call_id
 
 
+async def test_a_request_has_the_same_fingerprint_in_every_release(gateway, rows):
+    """Or a key that was used before an update would belong to another request after it."""
+    await dial(gateway["hanoi"], auto_answer=True, idempotency_key="k1")
+
+    assert [("755278c9",)] == rows("SELECT substr(fingerprint, 1, 8) FROM dials")
+
+
 async def test_what_cannot_be_written_is_not_dialled(gateway, pbx, tmp_path):
     """The journal in trouble means no call; when it has recovered, the same key dials."""
     await hasten(gateway)

@@ -1,6 +1,7 @@
 """Webhooks from the simulated PBX through the sidecar into the journal, over real HTTP and a real file."""
 
 import contextlib
+import gzip
 import json
 import sqlite3
 from datetime import UTC, datetime
@@ -233,6 +234,14 @@ async def test_a_webhook_has_a_largest_size(running, session, chunked):
     data = body() if chunked else b" " * (MAX_HOOK_BYTES + 1)
     async with running() as (_, url), session.post(f"{url}/hooks/hanoi/{TOKEN}", data=data) as answer:
         assert (413, "payload_too_large") == (answer.status, json.loads(await answer.read())["code"])
+
+
+async def test_a_webhook_is_not_larger_inside(running, session):
+    """What is small on the way may be large when it is unpacked."""
+    packed, headers = gzip.compress(b" " * (MAX_HOOK_BYTES + 1)), {"Content-Encoding": "gzip"}
+
+    async with running() as (_, url), session.post(f"{url}/hooks/hanoi/{TOKEN}", data=packed, headers=headers) as told:
+        assert 413 == told.status
 
 
 async def test_what_cannot_be_written_is_not_acknowledged(running, session, tmp_path, monkeypatch):

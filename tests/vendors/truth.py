@@ -120,7 +120,7 @@ class World:
             ends = collections.Counter(
                 connection.scalars(select(events.c.conversation_id).where(events.c.type == EventType.ENDED))
             )
-            found = [conversation_of(row) for row in connection.execute(select(conversations)).mappings()]
+            found = [conversation_of(row) for row in connection.execute(select(conversations))]
             told = [event_of(row) for row in connection.execute(select(events).order_by(events.c.seq)).mappings()]
             return Known(by_id, {each.conversation_id: each for each in found}, ends, told)
 
