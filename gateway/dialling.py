@@ -207,13 +207,13 @@ class Dialling:
         self._running.add(task)
         task.add_done_callback(self._forget)
         try:
-            await asyncio.wait([task])  # which leaves it alone when this is cancelled
+            return await asyncio.shield(task)  # which goes on when this is cancelled
         except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if task.cancelled() and not (waiter and waiter.cancelling()):
+                raise _closed(DialState.UNKNOWN) from None
             shared.abandoned = True
             raise
-        if task.cancelled():
-            raise _closed(DialState.UNKNOWN)
-        return task.result()
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -433,9 +433,12 @@ class _Dialler:
     first: str
     carry_out: CarryOut
 
-    async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+    def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Awaitable[Any]:
         if operation.name != DIAL:
-            return await self.carry_out(operation, arguments)
+            return self.carry_out(operation, arguments)
+        return self._dial(operation, arguments)
+
+    async def _dial(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         try:
             checked = check_arguments(operation, arguments)
             return await self.dialling.dial(self.asked, self.first, self.carry_out, operation, checked)

@@ -80,7 +80,7 @@ class Tokens(Protocol):
         """The vendor answered 401 to *token*: do not give it out again."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # made for every request
 class Answer:
     """What the vendor answered. `data` is its body decoded, None where it is empty or cannot be decoded."""
 
