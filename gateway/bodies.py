@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import attrs
 from aiohttp import web
-from gateway_contracts import InvalidRequest, Origin, VendorUnavailable
+from gateway_contracts import InvalidRequest, Origin, PayloadTooLarge, VendorUnavailable
 
 GRACE_SECONDS = 0.5
 """How long bodies that are on their way may still take when the sidecar stops."""
@@ -19,13 +19,27 @@ class Bodies:
     _coming: set[asyncio.Timeout] = attrs.field(factory=set, init=False)
     _stopping: bool = attrs.field(default=False, init=False)
 
-    @contextlib.asynccontextmanager
-    async def within(self, seconds: float) -> AsyncIterator[None]:
-        """A context in which a body is read.
+    async def read(self, request: web.Request, *, most: int, seconds: float) -> bytes:
+        """The body of *request*, which comes in *seconds* and has at most so many bytes.
 
-        Raises: InvalidRequest when it does not come in these *seconds* or breaks off, VendorUnavailable when it has not
-        come as the sidecar stops.
+        Raises: PayloadTooLarge; InvalidRequest when it does not come in time or breaks off, VendorUnavailable when it
+        has not come as the sidecar stops.
         """
+        _check_size(request.content_length or 0, most)
+        content = request.content
+        if content.is_eof() and content.exception() is None:  # it came with the head, as almost all do
+            complete = content.read_nowait()
+            _check_size(len(complete), most)
+            return complete
+        body = bytearray()
+        async with self._within(seconds):
+            async for chunk in content.iter_any():
+                body += chunk
+                _check_size(len(body), most)
+        return bytes(body)
+
+    @contextlib.asynccontextmanager
+    async def _within(self, seconds: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(GRACE_SECONDS if self._stopping else seconds) as coming:
                 self._coming.add(coming)
@@ -42,13 +56,6 @@ class Bodies:
         except (web.RequestPayloadError, ConnectionError):
             raise InvalidRequest("The body cannot be read", fields={"body": "is not as its headers say"}) from None
 
-    async def read(self, request: web.Request, seconds: float) -> bytes:
-        """The body of *request*. Raises: as `within`, and HTTPRequestEntityTooLarge."""
-        if request.content.is_eof() and request.content.exception() is None:
-            return await request.read()  # it came with the head, as almost all do: nothing is waited for
-        async with self.within(seconds):
-            return await request.read()
-
     def stop(self) -> None:
         """Wait no longer than `GRACE_SECONDS` from now on."""
         self._stopping = True
@@ -56,3 +63,8 @@ class Bodies:
         for coming in self._coming:
             if not coming.expired() and ((due := coming.when()) is None or due > latest):
                 coming.reschedule(latest)
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise PayloadTooLarge(f"The body is larger than {most} bytes")

@@ -202,23 +202,34 @@ class Dialling:
         self, asked: str, first: str, carry_out: CarryOut, operation: Operation, arguments: Mapping[str, Any]
     ) -> Any:
         """Dial once, or give the answer that this key's dial had. A cancelled caller does not stop what was sent."""
-        shared = _Shared()
-        task = asyncio.create_task(self._dial(asked, first, carry_out, operation, arguments, shared))
-        self._running.add(task)
-        task.add_done_callback(self._forget)
         try:
-            return await asyncio.shield(task)  # which goes on when this is cancelled
-        except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if task.cancelled() and not (waiter and waiter.cancelling()):
-                raise _closed(DialState.UNKNOWN) from None
-            shared.abandoned = True
+            checked = check_arguments(operation, arguments)
+            waited = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(self._dial(asked, first, carry_out, operation, checked, waited))
+            self._running.add(task)
+            task.add_done_callback(functools.partial(self._forget, waited))
+            await waited  # which leaves the task alone when this is cancelled
+            if task.cancelled():
+                raise _closed(DialState.UNKNOWN)
+            return task.result()
+        except GatewayError as error:
+            if error.operation is None or error.account is None:  # no guard has seen it
+                seal(error, operation, asked)
+                log.warning(
+                    "operation.failed",
+                    account=error.account,
+                    operation=operation.name,
+                    code=error.code,
+                    dial_state=error.dial_state,
+                )
             raise
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
+    def _forget(self, waited: asyncio.Future[None], task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # its caller may be gone
+        if not waited.done():
+            waited.set_result(None)
 
     async def _dial(
         self,
@@ -227,13 +238,13 @@ class Dialling:
         carry_out: CarryOut,
         operation: Operation,
         arguments: Mapping[str, Any],
-        shared: "_Shared",
+        waited: asyncio.Future[None],
     ) -> Any:
         begun = await self._begin(asked, first, arguments)
         if not isinstance(begun, _Try):
             return begun
         _TRY.set(begun)
-        if shared.abandoned:
+        if waited.cancelled():  # nobody waits any more
             await self._end(begun, _ending(DialState.NOT_PLACED))
             raise _closed(DialState.NOT_PLACED)
         asking = {name: value for name, value in arguments.items() if name != "idempotency_key"}
@@ -417,13 +428,6 @@ class Dialling:
             raise JournalError(f"The journal cannot be opened: {error}") from error
 
 
-@attrs.define(eq=False)
-class _Shared:
-    """What a dial's caller tells it: nobody waits any more."""
-
-    abandoned: bool = False
-
-
 @attrs.frozen
 class _Dialler:
     """Carries operations out, dials through the journal."""
@@ -436,23 +440,7 @@ class _Dialler:
     def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Awaitable[Any]:
         if operation.name != DIAL:
             return self.carry_out(operation, arguments)
-        return self._dial(operation, arguments)
-
-    async def _dial(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
-        try:
-            checked = check_arguments(operation, arguments)
-            return await self.dialling.dial(self.asked, self.first, self.carry_out, operation, checked)
-        except GatewayError as error:
-            if error.operation is None or error.account is None:  # no guard has seen it
-                seal(error, operation, self.asked)
-                log.warning(
-                    "operation.failed",
-                    account=error.account,
-                    operation=operation.name,
-                    code=error.code,
-                    dial_state=error.dial_state,
-                )
-            raise
+        return self.dialling.dial(self.asked, self.first, self.carry_out, operation, arguments)
 
 
 def lost_error(account: str | None, dial_id: str | None) -> OutcomeUnknown:

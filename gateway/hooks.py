@@ -14,7 +14,6 @@ from aiohttp import web
 from gateway_contracts import (
     GatewayError,
     NotFound,
-    PayloadTooLarge,
     Secret,
     Unauthenticated,
     Unsupported,
@@ -93,7 +92,7 @@ class Receiver:
 
     async def _admitted(self, name: str, request: web.Request) -> bytes:
         """The body of a webhook that shows the account's key, if it has one."""
-        body = await self._read(request)
+        body = await self.bodies.read(request, most=MAX_HOOK_BYTES, seconds=BODY_SECONDS)
         config = self.configs[name]
         if config.hook_key is not None and not _shows(config.hook_key, config.hook_key_in, request, body):
             raise Unauthenticated(
@@ -101,20 +100,6 @@ class Receiver:
                 account=name,
             )
         return body
-
-    async def _read(self, request: web.Request) -> bytes:
-        _check_size(request.content_length or 0)
-        content = request.content
-        if content.is_eof() and content.exception() is None:  # nearly always all of it has come, and nothing is awaited
-            complete = content.read_nowait()
-            _check_size(len(complete))
-            return complete
-        body = bytearray()
-        async with self.bodies.within(BODY_SECONDS):
-            async for chunk in content.iter_any():
-                body += chunk
-                _check_size(len(body))
-        return bytes(body)
 
     async def _quarantine(self, name: str, media_type: str, webhook: WebhookRequest, error: Exception) -> web.Response:
         # Answered 200: a vendor that is told of an error may send the same for ever, or give the hook up.
@@ -125,11 +110,6 @@ class Receiver:
         self.metrics.quarantined[(name,)] += 1
         log.warning("hook.quarantined", account=name, reason=reason, bytes=len(webhook.body), **place_of(error))
         return _answer({"status": "quarantined"})
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_HOOK_BYTES:
-        raise PayloadTooLarge(f"A webhook is at most {MAX_HOOK_BYTES} bytes")
 
 
 def _shows(key: Secret, places: tuple[str, ...], request: web.Request, body: bytes) -> bool:

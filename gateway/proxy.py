@@ -32,7 +32,6 @@ from gateway_contracts import (
     Origin,
     Page,
     Parameter,
-    PayloadTooLarge,
     Unsupported,
     UnsupportedMediaType,
     dumps,
@@ -611,10 +610,7 @@ async def _body(request: web.Request, bodies: Bodies, *, needed: bool) -> dict[s
     # Also without a body: a page can send a form, but not this. To take the header apart leaves much in memory.
     if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
         raise UnsupportedMediaType(f"Send application/json, not {request.content_type}")
-    try:
-        data = await bodies.read(request, BODY_SECONDS)
-    except web.HTTPRequestEntityTooLarge:
-        raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes") from None
+    data = await bodies.read(request, most=MAX_BODY_BYTES, seconds=BODY_SECONDS)
     if not data.strip() and not needed:
         return {}
     try:
