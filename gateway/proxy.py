@@ -282,7 +282,14 @@ class Sidecar:
                 return await _stream(request, account, operation, arguments, kind, raw)
             if operation.name == DIAL:
                 with _AskedFor(request, caller) as asking:
-                    answer = await self._dialled(name, account.carry_out(operation, arguments), asking)
+                    done: Any = None  # of a caller who does not wait
+                    try:
+                        done = answer = await account.carry_out(operation, arguments)
+                    except GatewayError as error:
+                        done = error
+                        raise
+                    finally:
+                        self._count_dial(name, done, asking)
             else:
                 answer = await account.carry_out(operation, arguments)
             if isinstance(answer, Audio):
@@ -295,18 +302,14 @@ class Sidecar:
             self._ringing.add(handle)
         return self.named(handle, operation.name)
 
-    async def _dialled(self, name: str, dialling: Awaitable[Any], asking: Asking) -> Any:
-        """The answer of *dialling* on the account or route *name*, counted."""
-        account, outcome = name, DialState.UNKNOWN.value  # that of a caller who does not wait
-        try:
-            answer = await dialling
-            account, outcome = answer.account, DialState.PLACED.value
-        except GatewayError as error:
-            account, outcome = error.account or name, (error.dial_state or DialState.UNKNOWN).value
-            raise
-        finally:
-            self._metrics.dials[account, "replayed" if asking.replayed else outcome] += 1
-        return answer
+    def _count_dial(self, name: str, done: Any, asking: Asking) -> None:
+        """Count a dial of the account or route *name* that is *done*: its answer or its error, None where nobody waits
+        for either.
+        """
+        error = done if isinstance(done, GatewayError) else None
+        state = DialState.PLACED if done and not error else error and error.dial_state
+        outcome = "replayed" if asking.replayed else (state or DialState.UNKNOWN).value
+        self._metrics.dials[(done and done.account) or name, outcome] += 1
 
     # Beside the operations
 

@@ -326,14 +326,6 @@ class HttpClient:
         headers: Mapping[str, str | Secret] | None,
         token: str | None,
     ) -> Answer:
-        url = URL(self.base_url + path, encoded=True)
-        if params:
-            url = url.extend_query(list(params)) if url.raw_query_string else url.with_query(list(params))
-        sent_headers = {**self._headers, **(to_json(headers) if headers else {})}
-        if token is not None:
-            sent_headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            sent_headers["Content-Type"] = body.media_type
         left = deadline - time.monotonic()
         if left <= 0:
             raise NotSent("no time was left")
@@ -347,9 +339,9 @@ class HttpClient:
             with self._deadlines.after(left):
                 async with self.session.request(
                     verb,
-                    url,
+                    self._address(path, params),
                     data=body.content if body else None,
-                    headers=sent_headers,
+                    headers=self._sent_headers(headers, token, body),
                     timeout=limits,
                     allow_redirects=False,
                 ) as response:
@@ -366,6 +358,22 @@ class HttpClient:
             if effect is Effect.READ:  # asking again would not help
                 raise VendorProtocolError(text, account=self.account.name) from None
             raise _unknown(text, effect, Origin.VENDOR, self.account.name) from None
+
+    def _address(self, path: str, params: Params) -> URL:
+        url = URL(self.base_url + path, encoded=True)
+        if not params:
+            return url
+        return url.extend_query(list(params)) if url.raw_query_string else url.with_query(list(params))
+
+    def _sent_headers(
+        self, given: Mapping[str, str | Secret] | None, token: str | None, body: "_Body | None"
+    ) -> dict[str, str]:
+        headers = {**self._headers, **(to_json(given) if given else {})}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = body.media_type
+        return headers
 
 
 @attrs.frozen
