@@ -69,6 +69,8 @@ class Reading:
 
     def between(self, since: datetime | None, until: datetime | None) -> tuple[str | None, str | None]:
         """The two ends of a range as the vendor's filters take them: they include both, and know whole seconds only."""
+        if since is None and until is None:
+            return None, None
         first, last = self._walls(whole_second(since or EARLIEST), (until or LATEST) - timedelta(microseconds=1))
         return (f"{first:{STAMP}}" if since else None, f"{last:{STAMP}}" if until else None)
 
