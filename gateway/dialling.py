@@ -11,7 +11,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -97,15 +97,26 @@ class Dial:
 
 @attrs.define
 class Asking:
-    """Who asks, and whether the answer had been given before. Others than *caller* are seen by who *sees_all*."""
+    """Who asks, and whether the answer had been given before. Others than *caller* are seen by who *sees_all*.
+
+    It is asked in its context; without one the application itself asks.
+    """
 
     caller: str = ""
     sees_all: bool = True
     replayed: bool = False
+    _before: "Token[Asking | None] | None" = attrs.field(default=None, init=False, repr=False)
+
+    def __enter__(self) -> "Asking":
+        self._before = ASKING.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            ASKING.reset(self._before)
 
 
 ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
-"""Set by whoever asks for others; without it the application itself asks."""
 
 
 class Opening(Protocol):
@@ -134,7 +145,7 @@ class Dialling:
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._process = secrets.token_hex(8)
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], asyncio.Future[None]] = {}  # and who waits for it
         self._late: set[asyncio.Task[None]] = set()
         self._beating: asyncio.Task[None] | None = None
         self._renewed_at = -math.inf  # the process's lease, by the monotonic clock
@@ -206,8 +217,8 @@ class Dialling:
             checked = check_arguments(operation, arguments)
             waited = asyncio.get_running_loop().create_future()
             task = asyncio.create_task(self._dial(asked, first, carry_out, operation, checked, waited))
-            self._running.add(task)
-            task.add_done_callback(functools.partial(self._forget, waited))
+            self._running[task] = waited
+            task.add_done_callback(self._forget)
             await waited  # which leaves the task alone when this is cancelled
             if task.cancelled():
                 raise _closed(DialState.UNKNOWN)
@@ -224,8 +235,8 @@ class Dialling:
                 )
             raise
 
-    def _forget(self, waited: asyncio.Future[None], task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        waited = self._running.pop(task)
         if not task.cancelled():
             task.exception()  # its caller may be gone
         if not waited.done():
@@ -247,7 +258,9 @@ class Dialling:
         if waited.cancelled():  # nobody waits any more
             await self._end(begun, _ending(DialState.NOT_PLACED))
             raise _closed(DialState.NOT_PLACED)
-        asking = {name: value for name, value in arguments.items() if name != "idempotency_key"}
+        asking = arguments
+        if "idempotency_key" in arguments:
+            asking = {name: value for name, value in arguments.items() if name != "idempotency_key"}
         try:
             await self._hold(begun)
             answer = await carry_out(operation, asking)

@@ -47,7 +47,7 @@ from multidict import MultiMapping
 
 from .answers import Answers
 from .bodies import Bodies
-from .dialling import ASKING, DIAL, Asking
+from .dialling import DIAL, Asking
 from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, in_parts, json_lines
 from .facade import AccountFacade, Gateway, hook_tokens, timeouts_of
 from .guard import place_of
@@ -281,7 +281,7 @@ class Sidecar:
             if kind is not None:
                 return await _stream(request, account, operation, arguments, kind, raw)
             if operation.name == DIAL:
-                with _AskedFor(request, caller) as asking:
+                with _asking(request, caller) as asking:
                     done: Any = None  # of a caller who does not wait
                     try:
                         done = answer = await account.carry_out(operation, arguments)
@@ -413,7 +413,7 @@ class Sidecar:
         caller = self._caller(request)
         caller.check(name, ClickToCall.scope)
         _no_query(request)
-        with _AskedFor(request, caller):
+        with _asking(request, caller):
             return _json(to_json(await self._gateway[name].dial(request.match_info["dial_id"])))
 
     async def hook(self, request: web.Request) -> web.Response:
@@ -472,20 +472,10 @@ class Sidecar:
         )
 
 
-class _AskedFor:
-    """A context in which what is asked is asked for the *caller* of *request*."""
-
-    __slots__ = ("_asking", "_token")
-
-    def __init__(self, request: web.Request, caller: Caller) -> None:
-        request[_ASKING] = self._asking = Asking(caller.name, sees_all="admin" in caller.scopes)
-
-    def __enter__(self) -> Asking:
-        self._token = ASKING.set(self._asking)
-        return self._asking
-
-    def __exit__(self, *_: object) -> None:
-        ASKING.reset(self._token)
+def _asking(request: web.Request, caller: Caller) -> Asking:
+    """The context in which what is asked is asked for the *caller* of *request*."""
+    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes)
+    return asking
 
 
 def _no_journal() -> Unsupported:

@@ -292,7 +292,17 @@ class HttpClient:
             pause = FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1)
             pause *= 0.5 + random.random() / 2  # noqa: S311 # jitter
             try:
-                answer = await self._exchange(verb, path, params, body, effect, deadline, headers, token)
+                left = self._left_until(deadline)
+                with _IN_OUR_WORDS, self._deadlines.after(left):
+                    async with self.session.request(
+                        verb,
+                        self._address(path, params),
+                        data=body.content if body else None,
+                        headers=self._sent_headers(headers, token, body),
+                        timeout=self._limits_of(left),
+                        allow_redirects=False,
+                    ) as response:
+                        answer = await self.answer_of(response, effect)
             except NotSent as error:
                 if last or time.monotonic() + pause >= deadline:
                     state = DialState.NOT_PLACED if effect is Effect.RING else None
@@ -306,6 +316,11 @@ class HttpClient:
                     raise _unknown(f"The request was sent and {error}", effect, Origin.NETWORK, account) from error
                 if last or time.monotonic() + pause >= deadline:
                     raise VendorUnavailable(f"The request was sent and {error}", account=account) from error
+            except _TooLong:
+                text = f"The vendor's answer is larger than {MAX_ANSWER_BYTES} bytes"
+                if effect is Effect.READ:  # asking again would not help
+                    raise VendorProtocolError(text, account=account) from None
+                raise _unknown(text, effect, Origin.VENDOR, account) from None
             else:
                 if last or answer.status not in self._retried_statuses:
                     return answer
@@ -315,49 +330,19 @@ class HttpClient:
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _exchange(
-        self,
-        verb: str,
-        path: str,
-        params: Params,
-        body: "_Body | None",
-        effect: Effect,
-        deadline: float,
-        headers: Mapping[str, str | Secret] | None,
-        token: str | None,
-    ) -> Answer:
+    def _left_until(self, deadline: float) -> float:
+        """The seconds that are left to ask in. Raises: NotSent when nothing can be asked any more."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise NotSent("no time was left")
         if self.session.closed:
             raise NotSent("the account is closed")
+        return left
+
+    def _limits_of(self, left: float) -> aiohttp.ClientTimeout:
         # The connection's own limit always comes first, so that a late one is known as such, however busy we are.
-        limits, most = self._limits, max(left - 1, left / 2)
-        if self.account.timeouts.connect > most:
-            limits = aiohttp.ClientTimeout(connect=most)
-        try:
-            with self._deadlines.after(left):
-                async with self.session.request(
-                    verb,
-                    self._address(path, params),
-                    data=body.content if body else None,
-                    headers=self._sent_headers(headers, token, body),
-                    timeout=limits,
-                    allow_redirects=False,
-                ) as response:
-                    return await self.answer_of(response, effect)
-        # The causes are left out: their texts hold the address with its query, and phone numbers are in it.
-        except aiohttp.ConnectionTimeoutError:
-            raise NotSent("no connection in time") from None
-        except aiohttp.InvalidURL:
-            raise NotSent("the address is not valid") from None
-        except aiohttp.ClientError as error:
-            raise SentAndLost(f"the answer broke off ({type(error).__name__})") from None
-        except _TooLong:
-            text = f"The vendor's answer is larger than {MAX_ANSWER_BYTES} bytes"
-            if effect is Effect.READ:  # asking again would not help
-                raise VendorProtocolError(text, account=self.account.name) from None
-            raise _unknown(text, effect, Origin.VENDOR, self.account.name) from None
+        most = max(left - 1, left / 2)
+        return self._limits if self.account.timeouts.connect <= most else aiohttp.ClientTimeout(connect=most)
 
     def _address(self, path: str, params: Params) -> URL:
         url = URL(self.base_url + path, encoded=True)
@@ -374,6 +359,25 @@ class HttpClient:
         if body is not None:
             headers["Content-Type"] = body.media_type
         return headers
+
+
+class _InOurWords:
+    """A context in which what aiohttp raises becomes what it says of the request."""
+
+    # The causes are left out: their texts hold the address with its query, and phone numbers are in it.
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            raise NotSent("no connection in time") from None
+        if isinstance(error, aiohttp.InvalidURL):
+            raise NotSent("the address is not valid") from None
+        if isinstance(error, aiohttp.ClientError):
+            raise SentAndLost(f"the answer broke off ({type(error).__name__})") from None
+
+
+_IN_OUR_WORDS = _InOurWords()
 
 
 @attrs.frozen

@@ -1,6 +1,6 @@
 """Click-to-call by GET, and the calls in progress: the same in all of TEL4VN's products (000, 001, 002:508-878)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,17 +55,15 @@ class Calls:
     reading: Reading
 
     async def dial(
-        self, path: str, extension: str, number: str, optional: Mapping[str, str | None], *, wait: bool
+        self, path: str, extension: str, number: str, optional: Sequence[tuple[str, str]], *, wait: bool
     ) -> StartedCall:
-        """A click-to-call by GET, with what of *optional* is not None. It is sent once all the same."""
-        params = [("ext", extension), ("phone", number)]
-        params += [(name, value) for name, value in optional.items() if value is not None]
+        """A click-to-call by GET, with what else was asked for (see `asked`). It is sent once all the same."""
         requested_at = datetime.now(UTC)
         timeouts = self.http.account.timeouts
         answer = await self.http.send(
             "GET",
             path,
-            params=params,
+            params=[("ext", extension), ("phone", number), *optional],
             effect=Effect.RING,
             timeout=timeouts.dial_wait if wait else timeouts.dial,
             refusals=_NOT_DIALLED,
@@ -119,6 +117,29 @@ class Calls:
             refusals=_NOT_STEERED,
         )
         _accepted(answer)
+
+
+def asked(
+    *,
+    caller_id_name: str | None,
+    caller_id_number: str | None,
+    callee_id_name: str | None,
+    callee_id_number: str | None,
+    auto_answer: bool,
+    hotline: str | None,
+    customer_id: str | None = None,
+) -> tuple[tuple[str, str], ...]:
+    """What a click-to-call by GET asks for beside its two sides, 001:48-53, 002:560-566."""
+    named = (
+        ("src_cid_name", caller_id_name),
+        ("src_cid_number", caller_id_number),
+        ("dest_cid_name", callee_id_name),
+        ("dest_cid_number", callee_id_number),
+        ("auto_answer", "true" if auto_answer else None),
+        ("hotline", hotline),
+        ("customer_id", customer_id),
+    )
+    return tuple((name, value) for name, value in named if value is not None)
 
 
 def _accepted(answer: Answer, *, needs_call: bool = False) -> _Done:

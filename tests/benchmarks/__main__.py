@@ -4,6 +4,7 @@
     make bench ARGS="facade sidecar"              some of it
     make bench ARGS="facade --json out.json"      for programs, too (- is stdout)
     make bench ARGS="held --full"                 in the sizes that the goals speak of
+    make bench ARGS="--before old.json --markdown table.md"
 
 Names: facade, sidecar, held, history, journal, readers, start, growth.
 """
@@ -19,7 +20,7 @@ import time
 import attrs
 
 from .children import raise_limit
-from .measuring import Report, machine, write_json, write_markdown
+from .measuring import Report, machine, read_json, write_json, write_markdown
 from .sizes import FULL, SMALL, USUAL
 
 NAMES = ("facade", "sidecar", "held", "history", "journal", "readers", "start", "growth")
@@ -58,9 +59,11 @@ def main():
         "--json", metavar="FILE", help="write all samples there; - is stdout, the table then goes to stderr"
     )
     parser.add_argument("--markdown", metavar="FILE", help="write a table of the rows that have goals there")
+    parser.add_argument("--before", metavar="FILE", help="what an earlier run wrote with --json, for that table")
     given = parser.parse_args()
     if unknown := set(given.names) - set(NAMES):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    before = read_json(given.before) if given.before else None
     sizes = given.sizes or USUAL
     if given.rounds:
         sizes = attrs.evolve(sizes, rounds=given.rounds)
@@ -74,7 +77,7 @@ def main():
     if given.json:
         write_json(given.json, about, reports)
     if given.markdown:
-        write_markdown(given.markdown, about, reports)
+        write_markdown(given.markdown, about, reports, before)
 
 
 if __name__ == "__main__":

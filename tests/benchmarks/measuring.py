@@ -30,9 +30,13 @@ class Goal:
     of: str | None = BARE
     way: str = OURS
 
+    def found(self, row: "Row") -> float:
+        """The figure of *row* that it is about."""
+        return row.ratio(self.way, self.of) if self.of else row.median(self.way)
+
     def judge(self, row: "Row") -> tuple[str, bool]:
         """What it says of *row*, and whether that is met."""
-        found = row.ratio(self.way, self.of) if self.of else row.median(self.way)
+        found = self.found(row)
         bound = self.most if self.least is None else self.least
         met = found <= self.most if self.least is None else found >= self.least
         what = f" x {self.of}" if self.of else f" {row.unit}"
@@ -183,16 +187,34 @@ def write_json(path: str, about: Mapping[str, object], reports: Sequence[Report]
             json.dump(data, file, indent=1)
 
 
-def write_markdown(path: str, about: Mapping[str, object], reports: Sequence[Report]) -> None:
-    """A table of the rows that have goals."""
+def read_json(path: str) -> Mapping[tuple[str, ...], Row]:
+    """The rows that `write_json` wrote, by what they are about."""
+    with open(path, encoding="utf-8") as file:
+        rows = json.load(file)["rows"]
+    found = {}
+    for row in rows:
+        samples = {way: figures["samples"] for way, figures in row["ways"].items()}
+        about = {name: row[name] for name in ("benchmark", "what", "unit")}
+        found[tuple(about.values())] = Row(**about, samples=samples)
+    return found
+
+
+def write_markdown(
+    path: str, about: Mapping[str, object], reports: Sequence[Report], before: Mapping[tuple[str, ...], Row] | None
+) -> None:
+    """A table of the rows that have goals, with what an earlier run found *before*, if there was one."""
     lines = [", ".join(f"{name} {value}" for name, value in about.items()) + ".", ""]
-    lines += ["| path | what | ours | bare | limit | goal | |", "|---|---|---|---|---|---|---|"]
+    head = ["path", "what", "ours", "bare", "limit", "goal", *(["before"] if before else []), ""]
+    lines += [f"| {' | '.join(head)} |".replace("|  |", "| |"), "|---" * len(head) + "|"]
     for row in (row for report in reports for row in report.rows):
         for goal in row.goals:
             found = [_short(row.median(way)) if way in row.samples else "" for way in (goal.way, BARE, LIMIT)]
             said, _, verdict = goal.judge(row)[0].removeprefix("goal").removeprefix(": ").rpartition(": ")
-            cells = (row.benchmark, f"{row.what}, {row.unit}", *found, said.strip(), verdict)
-            lines.append(f"| {' | '.join(cells)} |")
+            cells = [row.benchmark, f"{row.what}, {row.unit}", *found, said.strip()]
+            if before:
+                earlier = before.get((row.benchmark, row.what, row.unit))
+                cells.append(_short(goal.found(earlier)) if earlier and goal.way in earlier.samples else "")
+            lines.append(f"| {' | '.join([*cells, verdict])} |")
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 

@@ -14,6 +14,7 @@ from tests.benchmarks.measuring import (
     Row,
     interleave,
     machine,
+    read_json,
     write_json,
     write_markdown,
 )
@@ -99,8 +100,26 @@ def test_the_rows_with_goals_become_a_table(tmp_path):
     report.row("something", "ms", {OURS: [3.0], BARE: [2.0]}, goals=[Goal(most=1.1)])
     report.row("another", "ms", {OURS: [3.0]})
 
-    write_markdown(tmp_path / "out.md", {"cores": 2}, [report])
+    write_markdown(tmp_path / "out.md", {"cores": 2}, [report], None)
 
     lines = (tmp_path / "out.md").read_text().splitlines()
     assert "cores 2." == lines[0]
     assert ["| b | something, ms | 3.00 | 2.00 |  | at most 1.10 x bare | 1.50, NOT MET |"] == lines[4:]
+
+
+def test_the_table_has_what_an_earlier_run_found(tmp_path):
+    """Before and after stand side by side, as the goal counts them; a new row has no before."""
+    earlier, report = Report("b"), Report("b")
+    earlier.row("something", "ms", {OURS: [8.0], BARE: [2.0]}, goals=[Goal(most=1.1)])
+    report.row("something", "ms", {OURS: [3.0], BARE: [2.0]}, goals=[Goal(most=1.1)])
+    report.row("new", "ms", {OURS: [3.0]}, goals=[Goal(most=4, of=None)])
+    write_json(tmp_path / "old.json", machine(), [earlier])
+
+    write_markdown(tmp_path / "out.md", {"cores": 2}, [report], read_json(tmp_path / "old.json"))
+
+    assert [
+        "| path | what | ours | bare | limit | goal | before | |",
+        "|---|---|---|---|---|---|---|---|",
+        "| b | something, ms | 3.00 | 2.00 |  | at most 1.10 x bare | 4.00 | 1.50, NOT MET |",
+        "| b | new, ms | 3.00 |  |  | at most 4.00 ms |  | 3.00, met |",
+    ] == (tmp_path / "out.md").read_text().splitlines()[2:]

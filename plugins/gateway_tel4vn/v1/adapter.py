@@ -47,7 +47,7 @@ from gateway_contracts import (
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
 
 from ..answers import MAINTENANCE, rows, unwrap
-from ..calls import Calls
+from ..calls import Calls, asked
 from ..hooks import Hooks, parse_webhook
 from ..reading import SECOND, Reading, is_empty, read, read_all
 from ..records import Records
@@ -127,14 +127,14 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
                 account=self.account.name,
                 dial_state=DialState.NOT_PLACED,
             )
-        optional = {
-            "src_cid_name": caller_id_name,
-            "src_cid_number": caller_id_number,
-            "dest_cid_name": callee_id_name,
-            "dest_cid_number": callee_id_number,
-            "auto_answer": "true" if auto_answer else None,
-            "hotline": hotline,
-        }
+        optional = asked(
+            caller_id_name=caller_id_name,
+            caller_id_number=caller_id_number,
+            callee_id_name=callee_id_name,
+            callee_id_number=callee_id_number,
+            auto_answer=auto_answer,
+            hotline=hotline,
+        )
         path = "/v1/click2call" if wait else "/v1/click2call/async"
         return await self.calls.dial(path, extension, number, optional, wait=wait)
 

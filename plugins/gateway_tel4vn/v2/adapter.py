@@ -47,7 +47,7 @@ from gateway_contracts import (
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
 
 from ..answers import GONE, MAINTENANCE, confirm, in_words, rows, unwrap
-from ..calls import Calls
+from ..calls import Calls, asked
 from ..hooks import Hooks, parse_webhook
 from ..pages import given, start, turn
 from ..reading import Reading, is_empty, read, read_all
@@ -132,15 +132,15 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         """002:552 with *wait*, 002:606 without: a GET that is sent once all the same. By POST where the settings ask
         for it (002:664), which says no more than a customer, a number and an extension.
         """
-        optional = {
-            "src_cid_name": caller_id_name,
-            "src_cid_number": caller_id_number,
-            "dest_cid_name": callee_id_name,
-            "dest_cid_number": callee_id_number,
-            "auto_answer": "true" if auto_answer else None,
-            "hotline": hotline,
-            "customer_id": customer_id,
-        }
+        optional = asked(
+            caller_id_name=caller_id_name,
+            caller_id_number=caller_id_number,
+            callee_id_name=callee_id_name,
+            callee_id_number=callee_id_number,
+            auto_answer=auto_answer,
+            hotline=hotline,
+            customer_id=customer_id,
+        )
         if self.settings.click_to_call is Form.GET:
             path = self.paths["start_call_and_wait" if wait else "start_call"]
             return await self.calls.dial(path, extension, number, optional, wait=wait)
