@@ -9,6 +9,7 @@ import time
 
 import aiohttp
 import orjson
+from gateway_contracts.http import Effect
 
 from gateway import Gateway
 
@@ -16,6 +17,7 @@ from .children import configuration, folder, program
 from .measuring import BARE, LIMIT, OURS, Goal, interleave, of
 
 WITH_JOURNAL = "ours, journal and idempotency key"
+CLIENT, ADAPTER = "its HttpClient alone", "its adapter alone"  # so that each layer's part can be seen
 ASKED = {"ext": "101", "phone": "0899098899"}
 TOKEN = {"Authorization": "Bearer a-token"}
 GOAL = Goal(most=1.10)
@@ -94,6 +96,15 @@ async def run(report, sizes):
             key = f"key-{next(keys)}"
             await kept.click_to_call.start_call(extension="101", number="0899098899", idempotency_key=key)
 
+        adapter = gateway["a0"].adapter
+        params = list(ASKED.items())
+
+        async def client():
+            await adapter.http.send("GET", "/v1/click2call/async", params=params, effect=Effect.RING)
+
+        async def without_guard():
+            await adapter.start_call(extension="101", number="0899098899")
+
         async def bare():
             async with session.get(f"{url}/v1/click2call/async", params=ASKED, headers=TOKEN) as answer:
                 answer.raise_for_status()
@@ -103,7 +114,14 @@ async def run(report, sizes):
             async with tuned.get("/v1/click2call/async", params=ASKED, allow_redirects=False) as answer:
                 return orjson.loads(await answer.read())
 
-        calls = {OURS: ours, WITH_JOURNAL: ours_kept, BARE: bare, LIMIT: limit}
+        calls = {
+            OURS: ours,
+            ADAPTER: without_guard,
+            CLIENT: client,
+            WITH_JOURNAL: ours_kept,
+            BARE: bare,
+            LIMIT: limit,
+        }
         ways = {name: measured(call, sizes.calls, sizes.calls_at_once) for name, call in calls.items()}
         found = await interleave(sizes, ways)
     at_once = f"{sizes.calls_at_once} at once"

@@ -57,7 +57,7 @@ SMALL = Sizes(
 )
 USUAL = Sizes(
     rounds=5,
-    seconds_of_rounds=4,
+    seconds_of_rounds=8,
     seconds=0.8,
     calls=300,
     calls_at_once=64,
