@@ -4,7 +4,7 @@ import contextlib
 import errno
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from aiohttp import web
@@ -59,13 +59,25 @@ async def serve(path: Path, listen: str | None) -> None:
     async with gateway:
         with told_to_stop() as told:
             async with serving(gateway) as url:
-                # What exists now lives until the end: looking at it again and again costs most of the slow requests.
-                gc.freeze()
-                gc.set_threshold(50_000, 1_000, 1_000)
-                announce("sidecar.started", url=url)
-                await told.wait()
-                announce("sidecar.stopping", url=url)
+                with collecting_seldom():
+                    announce("sidecar.started", url=url)
+                    await told.wait()
+                    announce("sidecar.stopping", url=url)
         announce("sidecar.stopped", url=url)
+
+
+@contextlib.contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """A context in which what exists now is not looked at for garbage, and what is new seldom."""
+    # It lives until the end: to look at it again and again makes most of the slow requests slow.
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 1_000, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _allow_many_connections() -> None:

@@ -10,12 +10,13 @@ import socket
 import time
 from datetime import UTC, datetime
 
+import aiohttp
 from gateway_contracts import CallEvent, EventType
 
 from gateway import Gateway, readers
-from gateway.server import serving
+from gateway.server import collecting_seldom, serving
 
-from .children import configuration, folder, memory_of, program, raise_limit
+from .children import configuration, folder, key, memory_of, program, raise_limit
 from .measuring import BARE, LIMIT, OURS, Goal, interleave, percentile
 
 PAUSE_SECONDS = 0.05
@@ -47,6 +48,16 @@ class _Dropped(logging.Handler):
         self.count += "reader.dropped" in record.getMessage()
 
 
+async def all_there(address, count):
+    """Until the sidecar says that *count* readers are there: whoever still connects would get the first event late."""
+    async with aiohttp.ClientSession(address, headers={"Authorization": f"Bearer {key()}"}) as session:
+        while True:
+            async with session.get("/metrics") as answer:
+                if f"\ngateway_readers {float(count)}\n" in await answer.text():
+                    return
+            await asyncio.sleep(0.02)
+
+
 async def by_the_sidecar(count, events, stuck):
     config = configuration(9, vendor="memory")
     dropped = _Dropped()
@@ -61,8 +72,9 @@ async def by_the_sidecar(count, events, stuck):
                 def hear(page):
                     told.update({int(each.call_id): time.monotonic() for each in page})
 
-                with log.listening(hear):
+                with log.listening(hear), collecting_seldom():
                     async with program("readers", address.rpartition(":")[2], count, stuck) as crowd:
+                        await all_there(address, count)
                         before, raw = memory_of("self"), "x" * (STUCK_BYTES // events) if stuck else None
                         for number in range(events):
                             started = time.monotonic()
