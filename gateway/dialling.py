@@ -254,7 +254,8 @@ class Dialling:
         begun = await self._begin(asked, first, arguments)
         if not isinstance(begun, _Try):
             return begun
-        _TRY.set(begun)
+        if asked != first:  # a route, whose accounts take turns
+            _TRY.set(begun)
         if waited.cancelled():  # nobody waits any more
             await self._end(begun, _ending(DialState.NOT_PLACED))
             raise _closed(DialState.NOT_PLACED)
