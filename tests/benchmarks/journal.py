@@ -24,6 +24,7 @@ from .measuring import BARE, LIMIT, OURS, Goal, interleave
 WAITING = CONNECTIONS = 128
 WARM = 64  # what is done for the first time takes longer
 TYPES = (EventType.RINGING, EventType.ANSWERED, EventType.ENDED)
+FILLED_AT_ONCE = 600_000  # in one transaction; whole calls
 NUMBERS = itertools.count()
 
 
@@ -111,39 +112,45 @@ def fill(path, count):
 
     By statements of its own, as appending ten million of them would take too long.
     """
+    span = int(timedelta(days=60).total_seconds() * 1e6)
+    first, step = to_micros(datetime.now(UTC)) - span, max(span // count, 1)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("PRAGMA cache_size = -2000000")  # the digests fall all over their index
+        for start in range(0, count, FILLED_AT_ONCE):
+            fill_some(database, start, min(start + FILLED_AT_ONCE, count), f"{first} + n * {step}")
+
+
+def fill_some(database, start, end, at):
+    """The events from *start* to *end*, which happen *at*."""
     sample = events_of(len(TYPES))[0]
     body, call = dumps(to_json(sample)).decode(), "printf('g%012d', n / 3)"
     assert sample.call_id in body
     assert '"seq":null' in body
-    span = int(timedelta(days=60).total_seconds() * 1e6)
-    first = to_micros(datetime.now(UTC)) - span
-    at = f"{first} + n * {max(span // count, 1)}"
-    numbers = f"WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {count})"
+    numbers = f"WITH RECURSIVE numbers(n) AS (SELECT {start} UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {end})"
     conversation = "printf('cv_%024d', n / 3)"
     kinds = " ".join(f"WHEN {place} THEN '{kind}'" for place, kind in enumerate(TYPES))
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA synchronous = OFF")
-        head = database.execute("SELECT value FROM counters WHERE name = 'events'").fetchone()[0]
-        numbered = f"printf('\"seq\":%d', {head} + n + 1)"
-        body = f"replace(replace('{body}', '{sample.call_id}', {call}), '\"seq\":null', {numbered})"
-        with database:
-            database.execute(
-                f"{numbers} INSERT INTO conversations (conversation_id, account, state, direction, from_number, "
-                f"to_number, extension, ended_at, exact, created_at, updated_at, end_source, outcome) "
-                f"SELECT {conversation}, 'a0', 'ended', 'outbound', '101', printf('0899%06d', n % 1000000), "
-                f"'101', {at}, 1, {at}, {at}, 'vendor', 'answered' FROM numbers WHERE n % 3 = 0"
-            )
-            database.execute(
-                f"{numbers} INSERT INTO links (account, kind, value, conversation_id, evidence, linked_at) "
-                f"SELECT 'a0', 'call_id', {call}, {conversation}, 'event', {at} FROM numbers WHERE n % 3 = 0"
-            )
-            database.execute(
-                f"{numbers} INSERT INTO events (seq, digest, account, event_id, type, call_id, conversation_id, "
-                f"extension, from_number, to_number, received_at, late, body) "
-                f"SELECT {head} + n + 1, randomblob(16), 'a0', printf('g%d', n), CASE n % 3 {kinds} END, {call}, "
-                f"{conversation}, '101', '101', printf('0899%06d', n % 1000000), {at}, 0, {body} FROM numbers"
-            )
-            database.execute("UPDATE counters SET value = value + ? WHERE name = 'events'", (count,))
+    head = database.execute("SELECT value FROM counters WHERE name = 'events'").fetchone()[0] - start
+    numbered = f"printf('\"seq\":%d', {head} + n + 1)"
+    body = f"replace(replace('{body}', '{sample.call_id}', {call}), '\"seq\":null', {numbered})"
+    with database:
+        database.execute(
+            f"{numbers} INSERT INTO conversations (conversation_id, account, state, direction, from_number, "
+            f"to_number, extension, ended_at, exact, created_at, updated_at, end_source, outcome) "
+            f"SELECT {conversation}, 'a0', 'ended', 'outbound', '101', printf('0899%06d', n % 1000000), "
+            f"'101', {at}, 1, {at}, {at}, 'vendor', 'answered' FROM numbers WHERE n % 3 = 0"
+        )
+        database.execute(
+            f"{numbers} INSERT INTO links (account, kind, value, conversation_id, evidence, linked_at) "
+            f"SELECT 'a0', 'call_id', {call}, {conversation}, 'event', {at} FROM numbers WHERE n % 3 = 0"
+        )
+        database.execute(
+            f"{numbers} INSERT INTO events (seq, digest, account, event_id, type, call_id, conversation_id, "
+            f"extension, from_number, to_number, received_at, late, body) "
+            f"SELECT {head} + n + 1, randomblob(16), 'a0', printf('g%d', n), CASE n % 3 {kinds} END, {call}, "
+            f"{conversation}, '101', '101', printf('0899%06d', n % 1000000), {at}, 0, {body} FROM numbers"
+        )
+        database.execute("UPDATE counters SET value = value + ? WHERE name = 'events'", (end - start,))
 
 
 async def filled(where, count):
