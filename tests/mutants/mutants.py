@@ -68,15 +68,15 @@ MUTANTS = [
     # Arguments
     *_of(
         "tel4vn-v1",
-        ("the hotline of a dial is dropped", V1, '"hotline": hotline,', '"hotline": None,'),
-        ("the caller's name is dropped", V1, '"src_cid_name": caller_id_name,', '"src_cid_name": None,'),
+        ("the hotline of a dial is dropped", V1, "            hotline=hotline,", "            hotline=None,"),
+        ("the caller's name is dropped", V1, "caller_id_name=caller_id_name,", "caller_id_name=None,"),
         (
             "the callee's name goes out as the caller's",
-            V1,
-            '"dest_cid_name": callee_id_name,',
-            '"src_cid_name": callee_id_name,',
+            CALLS,
+            '("dest_cid_name", callee_id_name)',
+            '("src_cid_name", callee_id_name)',
         ),
-        ("auto_answer is dropped", V1, '"true" if auto_answer else None', "None"),
+        ("auto_answer is dropped", CALLS, '"true" if auto_answer else None', "None"),
         ("wait is dropped", V1, '"/v1/click2call" if wait else "/v1/click2call/async"', '"/v1/click2call/async"'),
         ("customer_id is dropped in silence", V1, "if customer_id is not None:", "if False:"),
         (
@@ -85,7 +85,7 @@ MUTANTS = [
             '("ext", extension), ("phone", number)',
             '("ext", "102"), ("phone", number)',
         ),
-        ("the number is cut", CALLS, '("phone", number)]', '("phone", number[:-1])]'),
+        ("the number is cut", CALLS, '("phone", number),', '("phone", number[:-1]),'),
         (
             "a transfer's leg is dropped",
             V1,
@@ -117,7 +117,7 @@ MUTANTS = [
     ),
     *_of(
         "tel4vn-v2",
-        ("a customer's id is dropped from a dial", V2, '"customer_id": customer_id,\n        }', "}"),
+        ("a customer's id is dropped from a dial", V2, "customer_id=customer_id,\n        )", ")"),
         ("retries are dropped", V2, '"max_retries": max_retries,', '"max_retries": None,'),
         (
             "a queue's customers lose their numbers",
@@ -155,12 +155,12 @@ MUTANTS = [
         (
             "a row that is pushed on comes twice",
             RECORDS,
-            "if record.record_id not in turned.again and _picked(",
-            "if _picked(",
+            "if turned.again:",
+            "if False:",
         ),
         ("limit is dropped", PAGES, "return place.size or limit or default", "return place.size or default"),
-        ("the last row of a page is dropped", RECORDS, "Page(items=tuple(kept),", "Page(items=tuple(kept[:-1]),"),
-        ("rows come in another order", RECORDS, "Page(items=tuple(kept),", "Page(items=tuple(kept[::-1]),"),
+        ("the last row of a page is dropped", RECORDS, "Page(items=tuple(records),", "Page(items=tuple(records[:-1]),"),
+        ("rows come in another order", RECORDS, "Page(items=tuple(records),", "Page(items=tuple(records[::-1]),"),
         (
             "live calls are cut to one",
             CALLS,
@@ -246,20 +246,20 @@ MUTANTS = [
             '(status or "").strip().lower())) or _none[status]',
         ),
         ("busy is no answer", WORDS, '"busy": Outcome.BUSY', '"busy": Outcome.NO_ANSWER'),
-        ("the vendor's word is lost", RECORDS, "vendor_status=text(row.status)", "vendor_status=None"),
+        ("the vendor's word is lost", RECORDS, "vendor_status=status", "vendor_status=None"),
         ("internal calls are outbound", WORDS, '"local": Direction.INTERNAL', '"local": Direction.OUTBOUND'),
         (
             "the sides are the wrong way round",
             RECORDS,
-            "from_number=who.from_number,\n            to_number=who.to_number",
-            "from_number=who.to_number,\n            to_number=who.from_number",
+            "from_number=source,\n            to_number=target",
+            "from_number=target,\n            to_number=source",
         ),
         ("talk is as long as the call", RECORDS, "talk: int | None = 0", "talk: int | None = duration"),
         (
             "the vendor's own answer is lost",
             RECORDS,
-            "has_recording=bool(text(row.recording_url)),\n            raw=raw",
-            "has_recording=bool(text(row.recording_url)),\n            raw=None",
+            "has_recording=recording is not None,\n            raw=raw",
+            "has_recording=recording is not None,\n            raw=None",
         ),
     ),
     # Errors, and what rings
