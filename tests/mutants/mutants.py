@@ -73,7 +73,7 @@ MUTANTS = [
         (
             "the callee's name goes out as the caller's",
             CALLS,
-            '("dest_cid_name", callee_id_name)',
+            '("src_cid_name", caller_id_name)',
             '("src_cid_name", callee_id_name)',
         ),
         ("auto_answer is dropped", CALLS, '"true" if auto_answer else None', "None"),
