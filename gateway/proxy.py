@@ -213,7 +213,7 @@ class Sidecar:
         request[_ID] = request_id = given
         self._answers.expect(request.transport)
         code = OK
-        # A connection has a task and a context of its own, and its next request binds an id of its own.
+        # Each request has a task and a context of its own, so nothing is to be taken back.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             self._refuse_other_sites(request)

@@ -553,7 +553,8 @@ def _copied(kind: Any, raw: Callable[[Any], Any] | None) -> Callable[[Any], Any]
     fields = {field.name: set(_parts(field.type)) for field in attrs.fields(kind) if field.name != "raw"}
     moments = [name for name, parts in fields.items() if datetime in parts and parts <= {datetime, type(None)}]
     others = (part for name, parts in fields.items() if name not in moments for part in parts)
-    if hasattr(kind, "__slots__") or not all(part in _PLAIN or _is_word(part) for part in others):
+    only_fields = "__attrs_attrs__" in vars(kind) and not hasattr(kind, "__slots__") and not _caches(kind)
+    if not only_fields or not all(part in _PLAIN or _is_word(part) for part in others):
         return None
 
     def plain(model: Any) -> dict[str, Any]:
@@ -569,6 +570,11 @@ def _copied(kind: Any, raw: Callable[[Any], Any] | None) -> Callable[[Any], Any]
         return data
 
     return plain
+
+
+def _caches(kind: type) -> bool:
+    """Whether objects of *kind* may keep more than their fields beside them."""
+    return any(isinstance(each, functools.cached_property) for base in kind.__mro__ for each in vars(base).values())
 
 
 def _plain_converter(*, raw: bool) -> Converter:

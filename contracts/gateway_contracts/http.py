@@ -165,6 +165,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        self._deadlines = Deadlines()  # they belong to the loop of this opening
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -348,7 +349,7 @@ class HttpClient:
         url = URL(self.base_url + path, encoded=True)
         if not params:
             return url
-        return url.extend_query(list(params)) if url.raw_query_string else url.with_query(list(params))
+        return url.update_query(list(params)) if url.raw_query_string else url.with_query(list(params))
 
     def _sent_headers(
         self, given: Mapping[str, str | Secret] | None, token: str | None, body: "_Body | None"

@@ -430,6 +430,28 @@ async def test_what_fails_before_the_request_is_a_proof_that_nothing_was_sent(sc
     assert [] == scripted.received
 
 
+async def test_a_parameter_takes_the_place_of_the_same_in_the_path(scripted, client, http_answer):
+    """A path may bring a query of its own."""
+    scripted.answers = [http_answer()]
+
+    await (await client()).send("GET", "/list?page=1&of=all", params=[("page", "2"), ("each", "a"), ("each", "b")])
+
+    assert ["/list?page=2&of=all&each=a&each=b"] == [each.target for each in scripted.received]
+
+
+def test_a_client_may_be_opened_again_in_another_loop():
+    """What it keeps between requests belongs to one opening."""
+    http = HttpClient("http://127.0.0.1:9", account=Account(name="hanoi"))
+
+    async def ask():
+        async with http:
+            with pytest.raises(VendorUnavailable):
+                await http.send("GET", "/list", timeout=0.05)
+
+    asyncio.run(ask())
+    asyncio.run(ask())
+
+
 # Deadlines
 
 

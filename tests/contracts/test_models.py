@@ -1,6 +1,7 @@
 """Every model survives the way over JSON."""
 
 import copy
+import functools
 import pickle
 import types
 import typing
@@ -118,3 +119,18 @@ def test_a_record_stays_what_it_is_when_it_is_copied(again):
         del found.account
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         found.what_it_never_had = 1
+
+
+def test_what_an_application_adds_to_a_record_is_not_told():
+    """Only fields are: not what a class of its own keeps beside them."""
+
+    class Known(CallRecord):
+        @functools.cached_property
+        def caller(self):
+            return "somebody"
+
+    known = Known(**{field.name: example(field.type, field.name) for field in attrs.fields(CallRecord)})
+
+    assert "somebody" == known.caller
+    assert "caller" not in to_json(known)
+    assert "caller" not in to_json(known, raw=True)
