@@ -420,8 +420,8 @@ async def _call(
     pretty: bool,
 ) -> None:
     from gateway_contracts import Audio, DialState, GatewayError, OutcomeUnknown, to_json
+    from gateway_contracts.converters import to_json_lines
 
-    from .encoding import json_lines
     from .guard import seal
 
     async with contextlib.AsyncExitStack() as stack:
@@ -436,7 +436,7 @@ async def _call(
         if every:
             async with contextlib.aclosing(account.pages(operation, arguments)) as pages:
                 async for page in pages:
-                    click.echo(json_lines(page.items, raw=raw), nl=False)
+                    click.echo(to_json_lines(page.items, raw=raw), nl=False)
             return
         answer = await account.carry_out(operation, arguments)
         if isinstance(answer, Audio):
@@ -591,11 +591,11 @@ def events(
 
 
 async def _events(gateway: "Gateway", query: Mapping[str, Any], *, raw: bool) -> None:
-    from .encoding import json_lines
+    from gateway_contracts.converters import to_json_lines
 
     async with gateway, contextlib.aclosing(gateway.follow_events(**query)) as found:
         async for event in found:
-            click.echo(json_lines([event], raw=raw), nl=False)
+            click.echo(to_json_lines([event], raw=raw), nl=False)
 
 
 # Keys

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import attrs
 from gateway_contracts import Operation, dumps, to_json
-from gateway_contracts.converters import to_json_lines
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -30,11 +29,6 @@ def in_parts(models: Sequence[T]) -> Iterator[Sequence[T]]:
     """*models* in their order, as many at a time as are to be written at once."""
     for first in range(0, len(models), ROWS_AT_ONCE):
         yield models[first : first + ROWS_AT_ONCE]
-
-
-def json_lines(models: Iterable[Any], *, raw: bool = False) -> bytes:
-    """One JSON object a line."""
-    return to_json_lines(models, raw=raw)
 
 
 def columns(operation: Operation) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from typing import Any, BinaryIO
 
 import click
 from gateway_contracts import OPERATIONS
+from gateway_contracts.converters import to_json_lines
 
-from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, json_lines
+from .encoding import CSV, NDJSON, columns, csv_header, csv_rows
 from .facade import AccountFacade
 
 FORMATS: Mapping[str, str] = {".ndjson": NDJSON, ".jsonl": NDJSON, ".csv": CSV}
@@ -74,7 +75,7 @@ async def export(account: AccountFacade, filters: Mapping[str, Any], path: Path,
             file.write(csv_header(names))
         async with contextlib.aclosing(account.pages(operation, filters)) as pages:
             async for page in pages:
-                file.write(csv_rows(page.items, names) if as_csv else json_lines(page.items))
+                file.write(csv_rows(page.items, names) if as_csv else to_json_lines(page.items))
                 count += len(page.items)
                 progress(count, page.total)
     return count

@@ -43,12 +43,13 @@ from gateway_contracts import (
     to_json,
 )
 from gateway_contracts.audio import is_range
+from gateway_contracts.converters import to_json_lines
 from multidict import MultiMapping
 
 from .answers import Answers
 from .bodies import Bodies
 from .dialling import DIAL, Asking
-from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, in_parts, json_lines
+from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, in_parts
 from .facade import AccountFacade, Gateway, hook_tokens, timeouts_of
 from .guard import place_of
 from .hearing import Hearing
@@ -88,7 +89,7 @@ def make_app(gateway: Gateway) -> web.Application:
     if gateway.config is None:
         raise ConfigError("", "a sidecar needs accounts of its own: open its gateway from a file, not from a sidecar")
     sidecar = Sidecar(gateway, Keyring(gateway.config.proxy.keys))
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[sidecar.outermost])
+    app = web.Application(middlewares=[sidecar.outermost])
     app.cleanup_ctx.extend([sidecar.answering, sidecar.journalling, sidecar.delivering, sidecar.resolving])
     app.on_shutdown.append(sidecar.end_waiting)
     for operation in OPERATIONS.values():
@@ -679,7 +680,7 @@ async def _stream(
                 await response.write(csv_header(names))
             async for page in _with_first(first, pages):
                 for rows in in_parts(page.items):
-                    await response.write(csv_rows(rows, names) if kind == CSV else json_lines(rows, raw=raw))
+                    await response.write(csv_rows(rows, names) if kind == CSV else to_json_lines(rows, raw=raw))
                     await asyncio.sleep(0)  # writing into a buffer that has room waits for nobody
             await response.write_eof()
         except Exception as error:  # noqa: BLE001 # whatever it is, a problem cannot follow half an answer

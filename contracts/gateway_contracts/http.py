@@ -160,7 +160,6 @@ class HttpClient:
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._retried_statuses = frozenset(retried_statuses)
         self._decode = decode
-        self._deadlines = Deadlines()
         self._limits = aiohttp.ClientTimeout(connect=account.timeouts.connect)
         self._session: aiohttp.ClientSession | None = None
 

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import aiohttp
 import orjson
 from gateway_contracts import OPERATIONS
+from gateway_contracts.converters import to_json_lines
 
 from gateway import Gateway
-from gateway.encoding import json_lines
 
 from .children import configuration, folder, key, program, sidecar, write_configuration
 from .facade import TOKEN, logging_to_nowhere
@@ -83,7 +83,7 @@ async def in_process(report, sizes, vendor, limit):
 
         async def ours():
             async for page in account.pages(operation, {"limit": limit}):
-                yield json_lines(page.items)
+                yield to_json_lines(page.items)
 
         def by_hand(make):
             async def pages():
@@ -149,7 +149,7 @@ async def ahead(report, sizes, vendor):
             await vendor.ask({"slow": SLOW_SECONDS, "pages": 0})
             started = time.perf_counter()
             async for page in gateway["a0"].pages(OPERATIONS["list_records"], {"limit": 100}):
-                json_lines(page.items)
+                to_json_lines(page.items)
             seconds = time.perf_counter() - started
             await vendor.ask({"slow": 0})
     report.row(
