@@ -241,22 +241,27 @@ def explain_conversation(config: Path, wanted: str, account: str | None, as_json
     """Tell what is known of a conversation, with phone numbers in full.
 
     ID is the conversation's (cv_…), a dial's (dl_…), or with --account that of one of its calls or records. What was
-    asked, what the vendor answered, each event, record, recording and delivery, and how it ended: as the journal of
-    this configuration has it.
+    asked, each try of a dial, what the vendor answered, what people said, each event, record, recording and delivery,
+    and how it ended: as the journal of this configuration has it.
     """
     from gateway_contracts import to_json
 
     from .exits import printable
-    from .timeline import head_of, story_of
+    from .timeline import Timeline, head_of, story_of, story_of_dial
 
-    timeline = _run(_timeline(_gateway(config, None, None), wanted, account))
+    found = _run(_timeline(_gateway(config, None, None), wanted, account))
     if as_json:
-        _show(to_json(timeline))
+        _show(to_json(found))
         return
-    for word, text in head_of(timeline):
-        click.echo(f"{word:<13} {printable(text)}")
-    click.echo()
-    rows = [(f"{at:%Y-%m-%d %H:%M:%S}Z", printable(what), printable(more)) for at, what, more in story_of(timeline)]
+    if isinstance(found, Timeline):
+        for word, text in head_of(found):
+            click.echo(f"{word:<13} {printable(text)}")
+        click.echo()
+        story = story_of(found)
+    else:
+        click.echo(f"{'dial':<13} {found.dial_id}: {found.state}; it belongs to no conversation\n")
+        story = story_of_dial(found)
+    rows = [(f"{at:%Y-%m-%d %H:%M:%S}Z", printable(what), printable(more)) for at, what, more in story]
     _table(("when", "what", "more"), rows)
 
 
@@ -267,9 +272,11 @@ async def _timeline(gateway: "Gateway", wanted: str, account: str | None) -> Any
         if gateway.journal is None:
             raise click.UsageError("this configuration keeps no journal")
         journal = await gateway.journal.get()
-        from .journal.timelines import read_timeline
+        from .journal.timelines import read_dial, read_timeline
 
-        found = await journal.store.read(functools.partial(read_timeline, wanted=wanted, account=account))
+        found: Any = await journal.store.read(functools.partial(read_timeline, wanted=wanted, account=account))
+        if found is None:
+            found = await journal.store.read(functools.partial(read_dial, dial_id=wanted))
     if found is None:
         hint = "" if account else "; the id of a call or record needs --account"
         raise NotFound(f"There is no conversation {wanted} in the journal{hint}", account=account)
@@ -376,14 +383,14 @@ def call(
     from gateway_contracts import InvalidRequest
 
     from .arguments import arguments_in, operation_called
-    from .guard import seal
+    from .guard import seal, told_of_key
     from .process import Stopped
 
     wanted = operation_called(operation)
     try:
         given = arguments_in(wanted, arguments)
     except InvalidRequest as error:
-        seal(error, wanted, account)
+        told_of_key(seal(error, wanted, account), dict(each.partition("=")[::2] for each in arguments))
         raise
     if every and not wanted.paged:
         raise click.UsageError(f"--all is for operations that answer pages; {wanted.name} does not")
@@ -422,7 +429,7 @@ async def _call(
     from gateway_contracts import Audio, DialState, GatewayError, OutcomeUnknown, to_json
     from gateway_contracts.converters import to_json_lines
 
-    from .guard import seal
+    from .guard import seal, told_of_key
 
     async with contextlib.AsyncExitStack() as stack:
         try:
@@ -431,7 +438,7 @@ async def _call(
             account.need(operation)
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED if operation.rings else None
-            seal(error, operation, name)
+            told_of_key(seal(error, operation, name), arguments)
             raise
         if every:
             async with contextlib.aclosing(account.pages(operation, arguments)) as pages:
@@ -474,19 +481,43 @@ async def _save(audio: Any, out: Path | None) -> None:
 @main.command()
 @click.argument("account")
 @click.argument("dial_id")
+@click.option("--state", type=click.Choice(["placed", "not_placed"]), help="State how it ended; needs --note.")
+@click.option("--note", help="How that is known: who was asked, and what was said.")
 @sidecar_options
 @json_option("Answer on one line")
 @click.pass_obj
-def dial(config: Path, account: str, dial_id: str, url: str | None, key_env: str | None, as_json: bool) -> None:
-    """Print what is known of the click-to-call DIAL_ID on ACCOUNT; one that is unknown is looked for first."""
-    _run(_dial(_gateway(config, url, key_env), account, dial_id, pretty=not as_json))
+def dial(
+    config: Path,
+    account: str,
+    dial_id: str,
+    state: str | None,
+    note: str | None,
+    url: str | None,
+    key_env: str | None,
+    as_json: bool,
+) -> None:
+    """Print what is known of the click-to-call DIAL_ID on ACCOUNT; one that is unknown is looked for first.
+
+    With --state a person says how an unknown one ended, once the vendor can no longer answer. not_placed lets its
+    idempotency key dial again, so ask the agent before. What evidence proves is not overruled.
+    """
+    if (state is None) != (note is None):
+        raise click.UsageError("--state and --note go together: say how it ended, and how that is known")
+    _run(_dial(_gateway(config, url, key_env), account, dial_id, state, note, pretty=not as_json))
 
 
-async def _dial(gateway: "Gateway", name: str, dial_id: str, *, pretty: bool) -> None:
+async def _dial(
+    gateway: "Gateway", name: str, dial_id: str, state: str | None, note: str | None, *, pretty: bool
+) -> None:
     from gateway_contracts import to_json
 
     async with gateway:
-        _show(to_json(await _account(gateway, name).dial(dial_id)), pretty=pretty)
+        account = _account(gateway, name)
+        if state is None or note is None:
+            found = await account.dial(dial_id)
+        else:
+            found = await account.make_statement(dial_id, state=state, note=note)
+        _show(to_json(found), pretty=pretty)
 
 
 class _Export(click.Command):

@@ -8,11 +8,12 @@ import contextlib
 import functools
 import hashlib
 import math
+import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -23,44 +24,78 @@ from gateway_contracts import (
     DialState,
     GatewayError,
     IdempotencyMismatch,
+    InvalidRequest,
     JournalError,
     NotFound,
     Operation,
     Origin,
     OutcomeUnknown,
     StartedCall,
+    Timeouts,
+    VendorTimeout,
     dumps,
     from_json,
     to_json,
 )
+from gateway_contracts.deadlines import Deadlines
 from gateway_contracts.errors import error_of
+from gateway_contracts.fence import FENCE
 
-from .guard import CarryOut, check_arguments, place_of, seal
+from .guard import CarryOut, check_arguments, place_of, seal, told_of_key
 from .logs import log
-from .texts import plain
+from .texts import plain, plain_lines
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from .journal import Journal
-    from .journal.dials import Ending, Kept
+    from .journal.dials import Ending, FarEnds, Kept, Said, Try
 
 DIAL = "start_call"
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # it goes on while the machine sleeps; not every system has it
 _AGAIN_SECONDS = 1.0
 _MOST_SECONDS = 30.0
 _LOST = "The process that asked the vendor has ended, and what the vendor answered is not known"
 _LOOK = "the gateway looks for the call and the dial says when it has found out; do not dial again"
+_NOT_FOUND = (
+    "The gateway has looked for the call and not found it, which does not prove that no phone rang. Ask the agent. "
+    "Then use a new idempotency key, or state what happened: POST /v1/accounts/{account}/dials/{dial_id}/statement"
+)
+_ELSEWHERE = (
+    "The account no longer leads to the PBX that was asked (its vendor, address or identity was changed), so the "
+    "gateway cannot look for the call. Ask the agent, or look at that PBX"
+)
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPED = re.compile(r'\\(["\\])')
 
 T = TypeVar("T")
 
 
 class DialProgress(StrEnum):
-    """Where a dial stands. `unknown` becomes `placed` or `not_placed` when the gateway has found out."""
+    """Where a dial stands. `unknown` becomes `placed` when the gateway has found the call."""
 
     IN_PROGRESS = "in_progress"
     PLACED = "placed"
     NOT_PLACED = "not_placed"
     UNKNOWN = "unknown"
+
+
+class Resolution(StrEnum):
+    """What is done about a dial that was unknown: the gateway is `looking`; looking is over and the call was
+    `not_found`, which proves nothing; a person has `stated` what happened.
+    """
+
+    LOOKING = "looking"
+    NOT_FOUND = "not_found"
+    STATED = "stated"
+
+
+class StatedState(StrEnum):
+    """What a person may state of a dial."""
+
+    PLACED = "placed"
+    NOT_PLACED = "not_placed"
 
 
 @attrs.frozen(kw_only=True)
@@ -74,11 +109,53 @@ class DialError:
 
 
 @attrs.frozen(kw_only=True)
+class DialTry:
+    """An earlier try of a dial: its key was used again, or a route went on to its next account."""
+
+    account: str
+    state: DialProgress
+    requested_at: datetime
+    finished_at: datetime | None
+    call_id: str | None
+    evidence: str | None
+    resolution: Resolution | None
+    error: DialError | None
+
+
+@attrs.frozen(kw_only=True)
+class DialStatement:
+    """What a person said of a dial. *key* is the name of the sidecar's key; it is empty in a library process."""
+
+    state: StatedState
+    note: str
+    key: str
+    stated_at: datetime
+
+
+MAX_NOTE = 1_000
+
+
+def _note(_: object, __: object, value: str) -> None:
+    if not value.strip() or len(value) > MAX_NOTE or plain_lines(value) != value:
+        raise ValueError(f"must be text of 1 to {MAX_NOTE} characters that says how it is known")
+
+
+@attrs.frozen(kw_only=True)
+class NewStatement:
+    """What a person says of a dial, with a *note* of how that is known."""
+
+    state: StatedState
+    note: str = attrs.field(validator=_note)
+
+
+@attrs.frozen(kw_only=True)
 class Dial:
     """A click-to-call that was asked for, and what is known of it.
 
     *asked* is the account or route that was asked, *account* the one that did it. *evidence* says how its end is known:
-    by the vendor's `answer`, an `event`, a `live_call`, a `record`, or because nothing was there where was `looked`.
+    by the vendor's `answer`, an `event`, a `live_call`, a `record`, or a person's `statement`. *resolution* is set
+    where none of the first four says how it ended. *elsewhere* says that the account no longer leads to the PBX
+    that was asked, so that nothing can be found out. *tries* are the earlier ones, *statements* what people said.
     """
 
     dial_id: str
@@ -93,18 +170,23 @@ class Dial:
     finished_at: datetime | None
     evidence: str | None
     error: DialError | None
+    resolution: Resolution | None = None
+    elsewhere: bool = False
+    tries: tuple[DialTry, ...] = ()
+    statements: tuple[DialStatement, ...] = ()
 
 
 @attrs.define
 class Asking:
     """Who asks, and whether the answer had been given before. Others than *caller* are seen by who *sees_all*.
 
-    It is asked in its context; without one the application itself asks.
+    It is asked in its context; without one the application itself asks. *at* is when the request was read, by `moment`.
     """
 
     caller: str = ""
     sees_all: bool = True
     replayed: bool = False
+    at: float | None = None
     _before: "Token[Asking | None] | None" = attrs.field(default=None, init=False, repr=False)
 
     def __enter__(self) -> "Asking":
@@ -127,23 +209,43 @@ class Opening(Protocol):
 
 @attrs.define(eq=False)
 class _Try:
-    """One try of a dial, from its intent to its end."""
+    """One try of a dial, from its intent to its end. *asked_at* is when it was asked for, by `moment`."""
 
     dial_id: str
     account: str
-    sent_at: datetime
-    seen_at: float  # when it was last known to be this process's, by the monotonic clock
-    abandoned: bool = False
+    tried_at: datetime
+    asked_at: float
+    waited: bool = False  # something was awaited since the journal said that it is under way
+    refused: str | None = None  # by the account before
+
+    def is_written(self) -> None:
+        """The journal has just said that it is under way, and nothing was awaited since."""
+        self.waited = False
+        asyncio.get_running_loop().call_soon(self._wait)
+
+    def _wait(self) -> None:
+        self.waited = True
 
 
 _TRY: ContextVar[_Try | None] = ContextVar("try", default=None)
 
 
-class Dialling:
-    """All dials of one open gateway. *look* finds out about the unknown ones of an account, where it can."""
+def moment() -> float:
+    """Seconds on a clock that only goes forward, and on while the machine sleeps."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
-    def __init__(self, opening: Opening) -> None:
+
+class Dialling:
+    """All dials of one open gateway, whose accounts have these *timeouts* and speak to these PBXs (*far_ends*).
+
+    *look* finds out about the unknown ones of an account, where it can.
+    """
+
+    def __init__(self, opening: Opening, timeouts: Mapping[str, Timeouts], far_ends: "FarEnds") -> None:
         self._opening = opening
+        self._timeouts = timeouts
+        self._far_ends = far_ends
+        self._deadlines = Deadlines()
         self._process = secrets.token_hex(8)
         self._running: dict[asyncio.Task[Any], asyncio.Future[None]] = {}  # and who waits for it
         self._late: set[asyncio.Task[None]] = set()
@@ -160,10 +262,16 @@ class Dialling:
 
         async def on_this_account(operation: Operation, arguments: Mapping[str, Any]) -> Any:
             current = _TRY.get()
-            if operation.name == DIAL and current is not None and current.account != account:
+            if operation.name != DIAL or current is None:
+                return await carry_out(operation, arguments)
+            if current.account != account:
                 await self._move(current, account)
-                await self._hold(current)
-            return await carry_out(operation, arguments)
+                await self._pass(current)
+            try:
+                return await carry_out(operation, arguments)
+            except GatewayError as error:
+                current.refused = problem_text(error)
+                raise
 
         return on_this_account
 
@@ -192,20 +300,79 @@ class Dialling:
         if unsure and ASKING.get() is None and self.look is not None:
             await self.look(kept.account)
             kept = await self._find(asked, dial_id)
-        return _dial_of(kept)
+        return await self._told(kept)
+
+    async def make_statement(self, asked: str, dial_id: str, *, state: str, note: str) -> Dial:
+        """The dial called *dial_id* of the account or route *asked*, with a person's word on how it ended.
+
+        *state* is `placed` or `not_placed`, which lets its idempotency key be used again; *note* says how it is known.
+
+        Raises: InvalidRequest, NotFound, JournalError; Conflict while the vendor is asked, for `dial_wait` after that,
+        and where evidence says how it ended.
+        """
+        from .journal import dials
+
+        if state not in list(StatedState):
+            text = f"must be {' or '.join(StatedState)}"
+            raise InvalidRequest(f"state {text}", account=asked, fields={"state": text})
+        try:
+            new = NewStatement(state=StatedState(state), note=note)
+        except ValueError as error:
+            raise InvalidRequest(f"note {error}", account=asked, fields={"note": str(error)}) from None
+        kept = await self._find(asked, dial_id)
+        said = dials.Said(
+            state=new.state, note=new.note, caller=(ASKING.get() or Asking()).caller, stated_at=datetime.now(UTC)
+        )
+        found, refused, left = await self._write(
+            functools.partial(
+                dials.make_statement,
+                dial_id=kept.dial_id,
+                said=said,
+                dial_wait=timedelta(seconds=self._timeouts_of(kept.account).dial_wait),
+                lost=_lost_text(kept.account),
+                far_ends=self._far_ends,
+            )
+        )
+        if found is None:
+            raise _no_dial(asked, dial_id)
+        if refused is not None:
+            raise Conflict(
+                f"The dial {refused}",
+                origin=Origin.GATEWAY,
+                account=asked,
+                dial_id=found.dial_id,
+                retry_after=left,
+                retryable=left is not None,
+            )
+        log.warning("dial.stated", account=found.account, dial_id=found.dial_id, dial_state=new.state, key=said.caller)
+        return await self._told(found)
+
+    async def _told(self, kept: "Kept") -> Dial:
+        """*kept* with its history, as applications see it."""
+        from .journal import dials
+
+        tried, said = await (await self._journal()).store.read(functools.partial(dials.history, dial_id=kept.dial_id))
+        return _dial_of(kept, tried, said, elsewhere=dials.is_elsewhere(kept, self._far_ends))
 
     async def _find(self, asked: str, dial_id: str) -> "Kept":
         from .journal import dials
 
         asking = ASKING.get() or Asking()
-        kept = await (await self._journal()).store.read(functools.partial(dials.read, dial_id=plain(dial_id)))
+        store = (await self._journal()).store
+        kept = await store.read(functools.partial(dials.read, dial_id=plain(dial_id)))
         if (
             kept is None
             or asked not in (kept.asked, kept.account)
             or not (asking.sees_all or kept.caller == asking.caller)
         ):
-            raise NotFound(f"There is no dial {dial_id!r}", account=asked)
+            raise _no_dial(asked, dial_id)
+        if kept.resolution is not None:  # looking is over, and an event may have come since
+            hear = functools.partial(dials.hear, dial=kept, far_ends=self._far_ends, now=datetime.now(UTC))
+            kept = await store.write(hear)
         return kept
+
+    def _timeouts_of(self, account: str) -> Timeouts:
+        return self._timeouts.get(account) or Timeouts()
 
     # One dial
 
@@ -213,10 +380,12 @@ class Dialling:
         self, asked: str, first: str, carry_out: CarryOut, operation: Operation, arguments: Mapping[str, Any]
     ) -> Any:
         """Dial once, or give the answer that this key's dial had. A cancelled caller does not stop what was sent."""
+        asking = ASKING.get() or Asking()
+        at = moment() if asking.at is None else asking.at
         try:
-            checked = check_arguments(operation, arguments)
+            checked = _with_plain_key(check_arguments(operation, arguments))
             waited = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._dial(asked, first, carry_out, operation, checked, waited))
+            task = asyncio.create_task(self._dial(asked, first, carry_out, operation, checked, waited, asking, at))
             self._running[task] = waited
             task.add_done_callback(self._forget)
             await waited  # which leaves the task alone when this is cancelled
@@ -226,6 +395,7 @@ class Dialling:
         except GatewayError as error:
             if error.operation is None or error.account is None:  # no guard has seen it
                 seal(error, operation, asked)
+                told_of_key(error, arguments)
                 log.warning(
                     "operation.failed",
                     account=error.account,
@@ -250,21 +420,24 @@ class Dialling:
         operation: Operation,
         arguments: Mapping[str, Any],
         waited: asyncio.Future[None],
+        asking: Asking,
+        at: float,
     ) -> Any:
-        begun = await self._begin(asked, first, arguments)
+        begun = await self._begin(asked, first, arguments, asking, at)
         if not isinstance(begun, _Try):
             return begun
         if asked != first:  # a route, whose accounts take turns
             _TRY.set(begun)
+        FENCE.set(functools.partial(self._pass, begun))  # of this task, which dials once
         if waited.cancelled():  # nobody waits any more
             await self._end(begun, _ending(DialState.NOT_PLACED))
             raise _closed(DialState.NOT_PLACED)
-        asking = arguments
+        given = arguments
         if "idempotency_key" in arguments:
-            asking = {name: value for name, value in arguments.items() if name != "idempotency_key"}
+            given = {name: value for name, value in arguments.items() if name != "idempotency_key"}
         try:
-            await self._hold(begun)
-            answer = await carry_out(operation, asking)
+            await self._pass(begun)
+            answer = await carry_out(operation, given)
         except GatewayError as error:
             error.dial_id = begun.dial_id
             await self._end(begun, _ending(error.dial_state, error=problem_text(error)))
@@ -278,52 +451,68 @@ class Dialling:
         await self._end(begun, _ending(DialState.PLACED, call_id=answer.call_id, answer=_as_json(answer)))
         return answer
 
-    async def _begin(self, asked: str, first: str, arguments: Mapping[str, Any]) -> "_Try | StartedCall":
+    async def _begin(
+        self, asked: str, first: str, arguments: Mapping[str, Any], asking: Asking, at: float
+    ) -> "_Try | StartedCall":
         """A try that is in the journal; or the answer that the key's dial had, as it was or as it turned out."""
         from .journal import dials
 
-        asking = ASKING.get() or Asking()
-        key = arguments.get("idempotency_key")
         request = _canonical(arguments)
         intent = dials.Intent(
             dial_id=f"dl_{secrets.token_hex(12)}",
             account=first,
             asked=asked,
             caller=asking.caller,
-            key=key,
+            key=arguments.get("idempotency_key"),
             fingerprint=hashlib.sha256(request).hexdigest(),
             request=request.decode(),
             extension=arguments["extension"],
             number=arguments["number"],
             at=datetime.now(UTC),
             process=self._process,
+            far_end=self._far_ends.get(first),
         )
         started = time.monotonic()
         renewing = started - self._renewed_at >= dials.LIFE_SECONDS / 3
+        begin = functools.partial(
+            dials.begin, intent=intent, lost=_lost_text(first), far_ends=self._far_ends, renewing=renewing
+        )
         try:
-            kept, new = await self._write(
-                functools.partial(dials.begin, intent=intent, lost=_lost_text(first), renewing=renewing)
-            )
+            kept, new = await self._begun(begin, self._timeouts_of(first).dial_start)
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED
             # It may be there all the same, when only the word that it is was lost.
             ending = _ending(DialState.NOT_PLACED, error=problem_text(error))
             now = datetime.now(UTC)
             self._write_later(functools.partial(dials.undo, intent=intent, ending=ending, now=now))
+            told_of_key(error, arguments)
             raise
         if renewing:
             self._renewed_at = started
         if new:
             self._beat()
-            return _Try(kept.dial_id, first, kept.sent_at, started)
+            begun = _Try(kept.dial_id, first, kept.tried_at, at)
+            begun.is_written()
+            return begun
         return self._answered_before(kept, intent, asking)
 
+    async def _begun(self, begin: "Callable[[Connection], tuple[Kept, bool]]", seconds: float) -> "tuple[Kept, bool]":
+        """What *begin* gives, if it is written in time. Raises: GatewayError."""
+        try:
+            with self._deadlines.after(seconds):
+                return await self._write(begin)
+        except TimeoutError:
+            raise JournalError("The journal did not take the dial in time, so nothing was sent") from None
+
     def _answered_before(self, kept: "Kept", intent: Any, asking: Asking) -> StartedCall:
+        from .journal import dials
+
         if kept.fingerprint != intent.fingerprint:
             raise IdempotencyMismatch(
                 "The idempotency key was used for another request: take a new key for a new call",
                 fields={"idempotency_key": "belongs to another request"},
-                dial_state=DialState.NOT_PLACED,
+                dial_state=_state_of(kept),
+                dial_id=kept.dial_id,
             )
         if kept.state == DialProgress.IN_PROGRESS:
             raise Conflict(
@@ -340,7 +529,11 @@ class Dialling:
         if kept.state == DialProgress.UNKNOWN:
             error = error_of(kept.error or {}) or lost_error(kept.account, kept.dial_id)
             error.account, error.operation = error.account or kept.account, DIAL
-            error.dial_id, error.dial_state = kept.dial_id, DialState.UNKNOWN
+            error.dial_id, error.dial_state, error.retryable = kept.dial_id, DialState.UNKNOWN, False
+            if dials.is_elsewhere(kept, self._far_ends):
+                error.message = f"{error.message}. {_ELSEWHERE}"
+            elif kept.resolution is not None:
+                error.message = f"{error.message}. {_NOT_FOUND.format(account=kept.asked, dial_id=kept.dial_id)}"
             raise error
         if kept.answer is not None:
             return from_json(kept.answer, StartedCall)
@@ -349,21 +542,43 @@ class Dialling:
             call_id=kept.call_id,
             extension=kept.extension,
             number=kept.number,
-            requested_at=kept.sent_at,
+            requested_at=kept.tried_at,
             dial_id=kept.dial_id,
         )
 
-    async def _hold(self, current: _Try) -> None:
-        """Make sure, right before the vendor is asked, that others do not take this process for dead.
-
-        Raises: GatewayError when they have: whoever asks again may have dialled.
-        """
+    async def _pass(self, current: _Try) -> None:
+        """Return when *current* may be sent, and the caller writes its bytes next. Raises: GatewayError."""
         from .journal import dials
 
-        while time.monotonic() - current.seen_at >= dials.LIFE_SECONDS / 2:  # this process was stopped, or starved
-            current.seen_at = time.monotonic()
-            await self._write(functools.partial(dials.renew, process=self._process))
-            await self._move(current, current.account)
+        self._check_time(current)
+        if not current.waited:
+            return
+        try:
+            with self._deadlines.after(self._left(current)):
+                ask = functools.partial(dials.is_current, dial_id=current.dial_id, tried_at=current.tried_at)
+                own = await (await self._journal()).store.read(ask)
+        except TimeoutError:
+            own = True  # and too late, which is said below
+        except GatewayError as error:
+            error.dial_state = DialState.NOT_PLACED
+            raise
+        current.is_written()
+        if not own:
+            raise GatewayError("The dial was given up before it was sent: dial again", dial_state=DialState.NOT_PLACED)
+        self._check_time(current)
+
+    def _left(self, current: _Try) -> float:
+        return current.asked_at + self._timeouts_of(current.account).dial_start - moment()
+
+    def _check_time(self, current: _Try) -> None:
+        if self._left(current) <= 0:
+            most = self._timeouts_of(current.account).dial_start
+            raise VendorTimeout(
+                f"Nothing was sent: the dial could not be sent within {most:g} s (timeouts.dial_start) of being asked "
+                "for. Ask again, if it is still wanted",
+                origin=Origin.GATEWAY,
+                dial_state=DialState.NOT_PLACED,
+            )
 
     async def _move(self, current: _Try, account: str) -> None:
         """Raises: GatewayError when the journal does not know of it; what was tried before did not ring."""
@@ -372,7 +587,13 @@ class Dialling:
         try:
             moved = await self._write(
                 functools.partial(
-                    dials.move, dial_id=current.dial_id, sent_at=current.sent_at, account=account, now=datetime.now(UTC)
+                    dials.move,
+                    dial_id=current.dial_id,
+                    tried_at=current.tried_at,
+                    account=account,
+                    now=datetime.now(UTC),
+                    far_end=self._far_ends.get(account),
+                    refused=current.refused,
                 )
             )
             if moved is None:
@@ -380,14 +601,15 @@ class Dialling:
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED
             raise
-        current.account, current.sent_at = account, moved
+        current.account, current.tried_at, current.refused = account, moved, None
+        current.is_written()
 
     async def _end(self, current: _Try, ending: "Ending") -> None:
         """Write the end; when that cannot be done now, later: the caller gets the vendor's answer all the same."""
         from .journal import dials
 
         work = functools.partial(
-            dials.end, dial_id=current.dial_id, sent_at=current.sent_at, ending=ending, now=datetime.now(UTC)
+            dials.end, dial_id=current.dial_id, tried_at=current.tried_at, ending=ending, now=datetime.now(UTC)
         )
         try:
             await self._write(work)
@@ -474,6 +696,36 @@ def _lost_text(account: str) -> str:
     return problem_text(lost_error(account, None))  # the dial that is lost may have another id than the one begun
 
 
+def _no_dial(asked: str, dial_id: str) -> NotFound:
+    return NotFound(f"There is no dial {dial_id!r}", account=asked)
+
+
+def _with_plain_key(arguments: dict[str, Any]) -> dict[str, Any]:
+    """*arguments* with their idempotency key as it is meant: `"k-1"`, as the header's draft standard writes it, is k-1.
+
+    Raises: InvalidRequest for one that holds nothing.
+    """
+    key = arguments.get("idempotency_key")
+    if isinstance(key, str):
+        arguments["idempotency_key"] = key = plain_key(key)
+        if not key.strip():
+            text = "must not be blank"
+            raise InvalidRequest(f"idempotency_key {text}", fields={"idempotency_key": text})
+    return arguments
+
+
+def plain_key(key: str) -> str:
+    """The idempotency key *key*; one that is sent as a quoted string (RFC 9651, 3.3.3) without its quotes."""
+    key = key.strip()
+    found = _QUOTED.fullmatch(key)
+    return _ESCAPED.sub(r"\1", found[1]) if found else key
+
+
+def _state_of(kept: "Kept") -> DialState:
+    """What is known of whether *kept* rang."""
+    return DialState(kept.state) if kept.state in list(DialState) else DialState.UNKNOWN
+
+
 def _closed(state: DialState) -> OutcomeUnknown | GatewayError:
     if state is DialState.NOT_PLACED:
         return GatewayError("Nobody waited for the call any more, so it was not placed", dial_state=state)
@@ -519,15 +771,7 @@ def problem_text(error: GatewayError) -> str:
     return dumps(error.as_problem()).decode()
 
 
-def _dial_of(kept: "Kept") -> Dial:
-    told = kept.error if kept.state != DialProgress.PLACED else None
-    error = (
-        DialError(
-            code=told["code"], detail=told["detail"], retryable=told["retryable"], vendor_code=told.get("vendor_code")
-        )
-        if told
-        else None
-    )
+def _dial_of(kept: "Kept", tried: "Sequence[Try]", said: "Sequence[Said]", *, elsewhere: bool) -> Dial:
     return Dial(
         dial_id=kept.dial_id,
         account=kept.account,
@@ -537,8 +781,42 @@ def _dial_of(kept: "Kept") -> Dial:
         number=kept.number,
         call_id=kept.call_id,
         conversation_id=kept.conversation_id,
-        requested_at=kept.sent_at,
+        requested_at=kept.tried_at,
         finished_at=kept.finished_at,
         evidence=kept.evidence,
-        error=error,
+        error=_error_of(kept),
+        resolution=_resolution_of(kept),
+        elsewhere=elsewhere and kept.state == DialProgress.UNKNOWN,
+        tries=tuple(
+            DialTry(
+                account=each.account,
+                state=DialProgress(each.state),
+                requested_at=each.tried_at,
+                finished_at=each.finished_at,
+                call_id=each.call_id,
+                evidence=each.evidence,
+                resolution=_resolution_of(each),
+                error=_error_of(each),
+            )
+            for each in tried
+        ),
+        statements=tuple(
+            DialStatement(state=StatedState(each.state), note=each.note, key=each.caller, stated_at=each.stated_at)
+            for each in said
+        ),
     )
+
+
+def _error_of(kept: "Kept | Try") -> DialError | None:
+    told = kept.error if kept.state != DialProgress.PLACED else None
+    if not told:
+        return None
+    return DialError(
+        code=told["code"], detail=told["detail"], retryable=told["retryable"], vendor_code=told.get("vendor_code")
+    )
+
+
+def _resolution_of(kept: "Kept | Try") -> Resolution | None:
+    if kept.resolution is not None:
+        return Resolution(kept.resolution)
+    return Resolution.LOOKING if kept.state == DialProgress.UNKNOWN else None

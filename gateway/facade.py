@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -44,6 +45,7 @@ from gateway_contracts import (
     Unsupported,
     Vendor,
     VendorUnavailable,
+    dumps,
     interface_name,
     interfaces_of,
     nearest,
@@ -91,6 +93,8 @@ class AccountFacade:
     account whose plugin is `broken` has no interface, and raises `VendorUnavailable`; a route tells of its broken
     accounts, and works as long as another can take their place.
 
+    `far_end` is a digest of which PBX the account speaks to, and as whom.
+
     `support` says of each operation, by name, how far it is supported and why not further; for a route what its
     accounts can do in its place. `report` is what the plugin ships about the vendor, with its limits. Both are None
     where nobody knows.
@@ -103,6 +107,8 @@ class AccountFacade:
     adapter: object | None = attrs.field(default=None, repr=False)
     routed: tuple[str, ...] = ()
     find_dial: "Callable[[str], Awaitable[Dial]] | None" = attrs.field(default=None, repr=False)
+    state_dial: "Callable[..., Awaitable[Dial]] | None" = attrs.field(default=None, repr=False)
+    far_end: str | None = attrs.field(default=None, repr=False)
     broken: PluginError | None = attrs.field(default=None, repr=False)
     support: Mapping[str, Support] | None = attrs.field(default=None, repr=False)
     report: SupportReport | None = attrs.field(default=None, repr=False)
@@ -164,10 +170,24 @@ class AccountFacade:
         Raises: NotFound, Unsupported where no journal is kept, and what reading the journal raises.
         """
         if self.find_dial is None:
-            raise Unsupported(
-                "This gateway keeps no journal: set journal.url", origin=Origin.GATEWAY, account=self.name
-            )
+            raise self._keeps_no_journal()
         return await self.find_dial(dial_id)
+
+    async def make_statement(self, dial_id: str, *, state: str, note: str) -> "Dial":
+        """Say how an unknown dial ended, as a person found out; gives what is known of it then.
+
+        *state* is `placed`, or `not_placed`, after which its idempotency key may dial again. *note* says how it is
+        known, in up to 1,000 characters.
+
+        Raises: InvalidRequest, NotFound; Conflict while the vendor is asked, for `timeouts.dial_wait` after that, and
+        where evidence says how it ended; Unsupported where no journal is kept, JournalError.
+        """
+        if self.state_dial is None:
+            raise self._keeps_no_journal()
+        return await self.state_dial(dial_id, state=state, note=note)
+
+    def _keeps_no_journal(self) -> Unsupported:
+        return Unsupported("This gateway keeps no journal: set journal.url", origin=Origin.GATEWAY, account=self.name)
 
     async def pages(self, operation: Operation, arguments: Mapping[str, Any]) -> AsyncGenerator[Page[Any], None]:
         """Every page of a paged *operation*, from the cursor in *arguments* on. While one is looked at, the next is
@@ -458,7 +478,8 @@ async def _open_local(
         if journal is None:
             yield accounts | _routes(config, accounts)
             return
-        dialling = Dialling(journal)
+        far_ends = {name: each.far_end for name, each in accounts.items() if each.far_end is not None}
+        dialling = Dialling(journal, timeouts_of(config), far_ends)
         dialling.look = Resolver(journal, accounts, timeouts_of(config)).look
         await stack.enter_async_context(dialling.closing())
         tried = {
@@ -469,6 +490,7 @@ async def _open_local(
                 each,
                 carry_out=dialling.over(name, (each.routed or (name,))[0], each.carry_out),
                 find_dial=functools.partial(dialling.find, name),
+                state_dial=functools.partial(dialling.make_statement, name),
             )
             for name, each in (accounts | _routes(config, tried)).items()
         }
@@ -519,7 +541,14 @@ async def _connected(plan: Plan, address: str | None) -> AsyncIterator[AccountFa
             adapter=adapter,
             support=support_of(plan.vendor, interfaces),
             report=report_of(plan.vendor),
+            far_end=_far_end_of(plan),
         )
+
+
+def _far_end_of(plan: Plan) -> str:
+    """A digest of which PBX the account of *plan* speaks to, and as whom."""
+    named = [str(getattr(plan.settings, name, None)).rstrip("/") for name in plan.vendor.far_end]  # a secret is stars
+    return hashlib.sha256(dumps([plan.vendor.name, *named])).hexdigest()[:32]
 
 
 @attrs.frozen

@@ -143,6 +143,15 @@ def seal(error: GatewayError, operation: Operation, account: str) -> GatewayErro
     return error
 
 
+def told_of_key(error: GatewayError, arguments: Mapping[str, Any]) -> None:
+    """Take out of *error* what it says of ringing, where the request has an idempotency key and no dial is named.
+
+    The request itself rang nobody then. But the key's dial may have rung before, and a client would take it for that.
+    """
+    if arguments.get("idempotency_key") is not None and error.dial_id is None:
+        error.dial_state = None
+
+
 class Guard:
     """Carries operations out on one adapter."""
 
@@ -185,7 +194,7 @@ class Guard:
                 "operation.done", account=self._account, operation=operation.name, milliseconds=_milliseconds(started)
             )
             return answer
-        seal(failure, operation, self._account)
+        told_of_key(seal(failure, operation, self._account), arguments)
         log.warning(
             "operation.failed",
             account=self._account,

@@ -25,7 +25,7 @@ from gateway_contracts import (
     interface_name,
 )
 
-from .dialling import Dial
+from .dialling import Dial, NewStatement
 from .following import EventPage, EventQuery
 from .hearing import Hearing
 from .subscriptions import ROUTES, Route
@@ -54,6 +54,7 @@ def make_openapi(*, secured: bool = True) -> dict[str, Any]:
         path[operation.verb.lower()] = _operation(operation, schemas)
     paths["/v1/accounts"] = {"get": _accounts(schemas)}
     paths["/v1/accounts/{account}/dials/{dial_id}"] = {"get": _dial(schemas)}
+    paths["/v1/accounts/{account}/dials/{dial_id}/statement"] = {"post": _statement(schemas)}
     paths["/v1/conversations/{conversation_id}"] = {"get": _conversation(schemas)}
     paths["/v1/events"] = {"get": _events(schemas)}
     for route in ROUTES:
@@ -410,6 +411,19 @@ def _dial(schemas: _Schemas) -> dict[str, Any]:
             "default": _PROBLEM,
         },
         "x-scope": ClickToCall.scope,
+    }
+
+
+def _statement(schemas: _Schemas) -> dict[str, Any]:
+    body = {"required": True, "content": {"application/json": {"schema": schemas.of(NewStatement)}}}
+    return {
+        **_dial(schemas),
+        "operationId": "make_statement",
+        "summary": "Say how an unknown dial ended, as a person found out.",
+        "description": "`not_placed` lets its idempotency key dial again. 409 while the vendor is asked, for the"
+        " account's `dial_wait` after that, and where evidence says how the dial ended.\n\nNeeds the scope `admin`.",
+        "requestBody": body,
+        "x-scope": "admin",
     }
 
 

@@ -48,7 +48,7 @@ from multidict import MultiMapping
 
 from .answers import Answers
 from .bodies import Bodies
-from .dialling import DIAL, Asking
+from .dialling import DIAL, Asking, NewStatement, moment
 from .encoding import CSV, NDJSON, columns, csv_header, csv_rows, in_parts
 from .facade import AccountFacade, Gateway, hook_tokens, timeouts_of
 from .guard import place_of
@@ -57,7 +57,7 @@ from .keys import Caller, Keyring
 from .logs import log
 from .metrics import OK, Metrics, Moment
 from .openapi import make_openapi
-from .queries import read_body, read_query, sent_once
+from .queries import make, read_body, read_query, sent_once
 from .resolving import Resolver
 from .subscriptions import ROUTES as SUBSCRIPTION_ROUTES
 from .subscriptions import Route
@@ -187,6 +187,7 @@ class Sidecar:
     def others(self) -> Iterator[tuple[str, str, str, Handler]]:
         """The routes beside operations and subscriptions: verb, path, name, and what answers."""
         yield "GET", "/v1/accounts/{account}/dials/{dial_id}", "get_dial", self.dial
+        yield "POST", "/v1/accounts/{account}/dials/{dial_id}/statement", "make_statement", self.make_statement
         yield "POST", "/hooks/{account}/{token}", "hook", self.hook
         yield "GET", "/v1/accounts", "list_accounts", self.list_accounts
         yield "GET", "/v1/events", "list_events", self.events
@@ -245,7 +246,7 @@ class Sidecar:
     def _refuse_other_sites(self, request: web.Request) -> None:
         # A web page must not be able to dial. Browsers name the page's site in Origin; and where no key is asked for,
         # a name that somebody else's DNS points at this machine is refused too.
-        state = DialState.NOT_PLACED if request.match_info.handler in self._ringing else None
+        state = _state_of_refusal(request) if request.match_info.handler in self._ringing else None
         origins, host = request.headers.getall("Origin", []), request.headers.get("Host", "").lower()
         if any(origin.partition("://")[2].lower() != host for origin in origins):
             raise Forbidden("Requests from other web sites are refused", dial_state=state)
@@ -263,6 +264,7 @@ class Sidecar:
         taken, paged = _Taken.by(operation), operation.paged
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            at = moment() if operation.name == DIAL else None
             name = request.match_info["account"]
             try:
                 caller = self._caller(request)
@@ -277,12 +279,13 @@ class Sidecar:
                 error.account = error.account or name
                 error.operation = operation.name
                 if operation.rings:
-                    error.dial_state = DialState.NOT_PLACED  # it did not get as far as the vendor
+                    dials = operation.name == DIAL
+                    error.dial_state = _state_of_refusal(request) if dials else DialState.NOT_PLACED
                 raise
             if kind is not None:
                 return await _stream(request, account, operation, arguments, kind, raw)
             if operation.name == DIAL:
-                with _asking(request, caller) as asking:
+                with _asking(request, caller, at) as asking:
                     done: Any = None  # of a caller who does not wait
                     try:
                         done = answer = await account.carry_out(operation, arguments)
@@ -417,6 +420,19 @@ class Sidecar:
         with _asking(request, caller):
             return _json(to_json(await self._gateway[name].dial(request.match_info["dial_id"])))
 
+    async def make_statement(self, request: web.Request) -> web.Response:
+        """What a person says of a dial, whoever made it."""
+        name = request.match_info["account"]
+        caller = self._caller(request)
+        caller.check(name, "admin")
+        _no_query(request)
+        said = make(NewStatement, read_body(await _body(request, self._bodies, needed=True), NewStatement))
+        with _asking(request, caller):
+            dial = await self._gateway[name].make_statement(
+                request.match_info["dial_id"], state=said.state, note=said.note
+            )
+        return _json(to_json(dial))
+
     async def hook(self, request: web.Request) -> web.Response:
         """A vendor's webhook."""
         if self._receiver is None:
@@ -473,10 +489,17 @@ class Sidecar:
         )
 
 
-def _asking(request: web.Request, caller: Caller) -> Asking:
-    """The context in which what is asked is asked for the *caller* of *request*."""
-    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes)
+def _asking(request: web.Request, caller: Caller, at: float | None = None) -> Asking:
+    """The context in which what is asked is asked for the *caller* of *request*, which was read *at* this moment."""
+    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes, at=at)
     return asking
+
+
+def _state_of_refusal(request: web.Request) -> DialState | None:
+    """What an error says of ringing that kept *request* from the vendor: nothing where it has an idempotency key, whose
+    dial may have rung before.
+    """
+    return None if "Idempotency-Key" in request.headers else DialState.NOT_PLACED
 
 
 def _no_journal() -> Unsupported:

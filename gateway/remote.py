@@ -41,7 +41,7 @@ from yarl import URL
 from .dialling import Dial
 from .facade import AccountFacade
 from .following import EventPage, EventQuery, Lost, ResyncReason, events_lost
-from .guard import check_arguments
+from .guard import check_arguments, told_of_key
 from .logs import log
 from .support import at_length
 
@@ -102,6 +102,7 @@ async def open_remote(url: str, key: str | None, raw: bool) -> AsyncIterator[Map
                 carry_out=(remote := _Remote(http, row.name, raw)),
                 routed=row.accounts,
                 find_dial=remote.dial,
+                state_dial=remote.make_statement,
                 broken=PluginError(row.reason) if row.reason else None,
                 report=(report := answered.vendors.get(row.vendor or "")),
                 support=at_length(row.support, report) if row.support is not None else None,
@@ -181,12 +182,19 @@ class _Remote:
             error.operation = error.operation or operation.name
             if operation.rings and error.dial_state is None:
                 error.dial_state = DialState.NOT_PLACED if isinstance(error, InvalidRequest) else DialState.UNKNOWN
+            told_of_key(error, arguments)
             raise
 
     async def dial(self, dial_id: str) -> Dial:
         """The dial called *dial_id*."""
         path = f"/v1/accounts/{segment('account', self._account)}/dials/{segment('dial_id', dial_id)}"
         return (await self._http.send("GET", path)).parse(Dial)
+
+    async def make_statement(self, dial_id: str, *, state: str, note: str) -> Dial:
+        """The dial called *dial_id*, with a person's word on how it ended."""
+        path = f"/v1/accounts/{segment('account', self._account)}/dials/{segment('dial_id', dial_id)}/statement"
+        answer = await self._http.send("POST", path, json={"state": state, "note": note}, effect=Effect.WRITE)
+        return answer.parse(Dial)
 
     def _request(
         self, operation: Operation, arguments: Mapping[str, Any]
@@ -280,7 +288,8 @@ def _as_text(value: Any) -> str:
 def _judge(answer: Answer) -> GatewayError | None:
     """As `_error_in`; what the sidecar has judged already is raised, so that nobody judges it again by its status."""
     error = _error_in(answer)
-    if error is not None and (answer.effect is not Effect.RING or error.dial_state is not None):
+    # Of a key's dial, which it does not know, it says nothing when it refuses. It never judged where it failed itself.
+    if error is not None and (answer.effect is not Effect.RING or error.code != GatewayError.code):
         raise error
     return error
 

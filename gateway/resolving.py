@@ -34,15 +34,12 @@ if TYPE_CHECKING:
 class Patience:
     """How long unknown dials are looked for, in seconds.
 
-    A dial was not placed when, *settle* after its `dial_wait` was over, the vendor was looked through twice, *again*
-    apart, and showed nothing. Where live calls cannot be seen a call shows
-    when it has ended, so there the first of the two comes after *blind*. *every* is the time between two looks at an
-    account, which grows to *rarely* with the age of what is looked for, and when the vendor cannot be asked.
+    Looking is over when the vendor was looked through *looking* after the dial's `dial_wait`, and showed nothing: its
+    records may come late. *every* is the time between two looks at an account, which grows to *rarely* with the age of
+    the dials that are looked for, and when the vendor cannot be asked.
     """
 
-    settle: float = 60
-    blind: float = 4 * 3600
-    again: float = 30
+    looking: float = 24 * 3600
     every: float = 5
     rarely: float = 300
 
@@ -55,12 +52,10 @@ ROWS_A_LOOK = 5_000
 
 @attrs.define
 class _Account:
-    """What a resolver remembers of an account: monotonic times, and the tries of which a look showed nothing."""
+    """When a resolver looks at an account again, by the monotonic clock."""
 
     next_look: float = 0
     failures: int = 0
-    looked_at: dict[tuple[str, datetime], float] = attrs.field(factory=dict)
-    missed_at: dict[tuple[str, datetime], float] = attrs.field(factory=dict)
     looking: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
 
@@ -100,12 +95,12 @@ class Resolver:
         store = (await self._opening.get()).store
         names = list(self._accounts)
         await self._give_up(store, names)
-        return sorted({each.account for each in await store.read(functools.partial(dials.unknown, accounts=names))})
+        return await store.read(functools.partial(dials.accounts_to_look_at, accounts=names))
 
     async def _give_up(self, store: "Store", names: Sequence[str]) -> None:
         from .journal import dials
 
-        if not await store.read(functools.partial(dials.under_way, accounts=names)):
+        if not await store.read(functools.partial(dials.abandoned, accounts=names)):
             return
         lost = problem_text(lost_error(None, None))
         await store.write(functools.partial(dials.give_up, accounts=names, lost=lost, now=datetime.now(UTC)))
@@ -126,35 +121,41 @@ class Resolver:
         from .journal import dials
 
         store = (await self._opening.get()).store
+        facade, dial_wait, now = self._accounts[name], self._timeouts[name].dial_wait, datetime.now(UTC)
+        over = now - timedelta(seconds=dial_wait + PATIENCE.looking)
         await self._give_up(store, [name])
-        latest = timedelta(seconds=self._timeouts[name].dial_wait) + MARGIN
+        elsewhere = dials.stop_looking_elsewhere
+        await store.write(functools.partial(elsewhere, account=name, far_end=facade.far_end, before=over, now=now))
+        account.next_look = time.monotonic() + PATIENCE.every
+        latest = timedelta(seconds=dial_wait) + MARGIN
         settle = functools.partial(dials.settle, account=name, latest=latest)
-        await self._settle(store, functools.partial(settle, seen=[], hopeless=[]))
-        wanted = await store.read(functools.partial(dials.unknown, accounts=[name]))
+        wanted = await self._wanted(store, facade)
         if not wanted:
-            account.next_look = time.monotonic() + PATIENCE.every
             return
-        still = {(each.dial_id, each.sent_at) for each in wanted}
-        for remembered in (account.looked_at, account.missed_at):
-            for gone in remembered.keys() - still:
-                del remembered[gone]
-        # Some extensions at a time, those that were looked for the longest ago.
-        wanted.sort(key=lambda each: account.looked_at.get((each.dial_id, each.sent_at), 0))
+        await self._settle(store, functools.partial(settle, wanted=wanted, seen=[], looked=False))
+        wanted = await self._wanted(store, facade)
+        # Some extensions at a time; the others are those that were looked for the longest ago then.
         extensions = list(dict.fromkeys(each.extension for each in wanted))[:EXTENSIONS_A_LOOK]
         chosen = [each for each in wanted if each.extension in extensions]
-        now = datetime.now(UTC)
         try:
-            seen = [call async for call in self._seen(self._accounts[name], chosen, latest)]
+            seen = [call async for call in self._seen(facade, chosen, latest)]
         except GatewayError as error:
             account.failures += 1
             account.next_look = time.monotonic() + min(PATIENCE.every * 2**account.failures, PATIENCE.rarely)
             log.debug("dial.look_failed", account=name, code=error.code)
+            await self._settle(store, functools.partial(settle, wanted=chosen, seen=[]))  # others have the next turn
             return
         account.failures = 0
-        hopeless = self._hopeless(self._accounts[name], account, chosen, now)
-        await self._settle(store, functools.partial(settle, seen=seen, hopeless=hopeless))
-        youngest = min((now - each.sent_at).total_seconds() for each in wanted)
-        account.next_look = time.monotonic() + max(PATIENCE.every, min(youngest / 4, PATIENCE.rarely))
+        final = {(each.dial_id, each.tried_at) for each in chosen if each.tried_at < over}
+        await self._settle(store, functools.partial(settle, wanted=chosen, seen=seen, over=final))
+        if len(chosen) == len(wanted) < dials.MOST and wanted:
+            youngest = min((now - each.tried_at).total_seconds() for each in wanted)
+            account.next_look = time.monotonic() + max(PATIENCE.every, min(youngest / 4, PATIENCE.rarely))
+
+    async def _wanted(self, store: "Store", facade: "AccountFacade") -> "list[Kept]":
+        from .journal import dials
+
+        return await store.read(functools.partial(dials.to_look_for, account=facade.name, far_end=facade.far_end))
 
     async def _settle(self, store: "Store", work: "functools.partial[dict[str, str]]") -> None:
         for dial_id, state in (await store.write(functools.partial(work, now=datetime.now(UTC)))).items():
@@ -173,32 +174,25 @@ class Resolver:
         if History in account.interfaces:
             rows = 0
             for extension in {each.extension for each in wanted}:
-                sent = [each.sent_at for each in wanted if each.extension == extension]
-                since, until = min(sent) - NEAR, max(sent) + latest + NEAR
-                async for record in account.records(since=since, until=until, extension=extension):
-                    rows += 1
-                    if rows > ROWS_A_LOOK:
-                        raise GatewayError("There are too many records to look through")
-                    if record.direction is not Direction.INBOUND:
-                        yield _as_seen(record)
+                tried = [each.tried_at for each in wanted if each.extension == extension]
+                for since, until in _ranges(tried, NEAR, latest + NEAR):
+                    async for record in account.records(since=since, until=until, extension=extension):
+                        rows += 1
+                        if rows > ROWS_A_LOOK:
+                            raise GatewayError("There are too many records to look through")
+                        if record.direction is not Direction.INBOUND:
+                            yield _as_seen(record)
 
-    def _hopeless(
-        self, facade: "AccountFacade", account: _Account, looked_for: "Sequence[Kept]", now: datetime
-    ) -> set[tuple[str, datetime]]:
-        """The tries of which this look and an earlier one showed nothing, when it would have been seen."""
-        present = time.monotonic()
-        tries = [(each.dial_id, each.sent_at) for each in looked_for]
-        account.looked_at |= dict.fromkeys(tries, present)
-        if History not in facade.interfaces:
-            return set()  # who cannot see the past cannot say that nothing was there
-        patience = self._timeouts[facade.name].dial_wait + PATIENCE.settle
-        if CallControl not in facade.interfaces:
-            patience = max(patience, PATIENCE.blind)
-        for each in tries:
-            if (now - each[1]).total_seconds() >= patience:
-                account.missed_at.setdefault(each, present)
-        missed = {each: account.missed_at[each] for each in tries if each in account.missed_at}
-        return {each for each, since in missed.items() if present - since >= PATIENCE.again}
+
+def _ranges(moments: Sequence[datetime], before: timedelta, after: timedelta) -> list[tuple[datetime, datetime]]:
+    """The times around *moments*, those that overlap as one."""
+    found: list[tuple[datetime, datetime]] = []
+    for moment in sorted(moments):
+        if found and moment - before <= found[-1][1]:
+            found[-1] = found[-1][0], moment + after
+        else:
+            found.append((moment - before, moment + after))
+    return found
 
 
 def _as_seen(call: Call | CallRecord) -> "Seen":

@@ -56,6 +56,11 @@ def plain(text: str) -> str:
     return text
 
 
+def plain_lines(text: str) -> str:
+    """*text*, which may have several lines, without other control characters."""
+    return "\n".join(_CONTROL.sub("", line) for line in text.split("\n"))
+
+
 def cleaned(told: Told) -> Told:
     """*told*, which a vendor did, with every text of it made `plain`. The vendor's own, in `raw`, stays as it is, but
     for one that is nested too deeply to be told again.

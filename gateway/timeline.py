@@ -21,8 +21,35 @@ class Link:
 
 
 @attrs.frozen(kw_only=True)
+class TimelineTry:
+    """An earlier try of a dial, and what the vendor answered: *answer*, or *error*."""
+
+    account: str
+    state: str
+    tried_at: datetime
+    finished_at: datetime | None
+    evidence: str | None
+    resolution: str | None
+    answer: Any
+    error: Any
+
+
+@attrs.frozen(kw_only=True)
+class TimelineStatement:
+    """What a person said of a dial. *caller* is the name of the key; it is empty in a library process."""
+
+    state: str
+    note: str
+    caller: str
+    stated_at: datetime
+
+
+@attrs.frozen(kw_only=True)
 class TimelineDial:
-    """A click-to-call that the conversation began with, and what the vendor answered: *answer*, or *error*."""
+    """A click-to-call that the conversation began with, and what the vendor answered: *answer*, or *error*.
+
+    *tries* are its earlier tries, *statements* what people said of it.
+    """
 
     dial_id: str
     state: str
@@ -32,8 +59,12 @@ class TimelineDial:
     created_at: datetime
     sent_at: datetime | None
     finished_at: datetime | None
+    evidence: str | None
+    resolution: str | None
     answer: Any
     error: Any
+    tries: tuple[TimelineTry, ...] = ()
+    statements: tuple[TimelineStatement, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -127,14 +158,7 @@ def story_of(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
 
 def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
     for dial in timeline.dials:
-        more = f"{dial.dial_id}, through {dial.asked}"
-        yield dial.created_at, f"asked: ring {dial.extension}, call {dial.number}", more
-        if dial.sent_at:
-            yield dial.sent_at, "sent to the vendor", ""
-        if dial.finished_at:
-            said = dial.answer or dial.error or {}
-            more = ", ".join(f"{name} {said[name]}" for name in ("call_id", "code", "detail") if said.get(name))
-            yield dial.finished_at, f"the vendor answered: {dial.state}", more
+        yield from story_of_dial(dial)
     for event in timeline.events:
         notes: list[Any] = [f"seq {event.seq}"]
         notes += ["reconciled"] if event.source is EventSource.RECONCILED else []
@@ -152,6 +176,37 @@ def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
         more = f"seq {delivery.seq}, {delivery.attempts} attempts, status {delivery.status}"
         told = f"delivery to {delivery.subscription_id}: {delivery.state}"
         yield delivery.updated_at, told, more + (f", {delivery.error}" if delivery.error else "")
+
+
+def story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
+    """What happened with *dial*: when, what, and more about it."""
+    tried = [each.tried_at for each in dial.tries]
+    begun = min([*tried, dial.created_at])
+    yield begun, f"asked: ring {dial.extension}, call {dial.number}", f"{dial.dial_id}, through {dial.asked}"
+    for each in dial.tries:
+        yield each.tried_at, f"sent to the vendor of {each.account}", ""
+        if each.finished_at:
+            yield each.finished_at, _ending(each), _said(each)
+    if dial.sent_at:
+        yield dial.sent_at, "sent to the vendor" + (", again" if tried else ""), ""
+    if dial.finished_at:
+        yield dial.finished_at, _ending(dial), _said(dial)
+    for said in dial.statements:
+        who = f" by {said.caller}" if said.caller else ""
+        yield said.stated_at, f"stated{who}: {said.state}", said.note
+
+
+def _ending(tried: TimelineDial | TimelineTry) -> str:
+    if tried.resolution == "not_found":
+        return "looked for, and not found: it may have rung"
+    if tried.evidence in {"answer", None}:
+        return f"the vendor answered: {tried.state}"
+    return f"known to be {tried.state} by {tried.evidence}"
+
+
+def _said(tried: TimelineDial | TimelineTry) -> str:
+    said = tried.answer or tried.error or {}
+    return ", ".join(f"{name} {said[name]}" for name in ("call_id", "code", "detail") if said.get(name))
 
 
 def _time(moment: datetime) -> str:

@@ -46,6 +46,7 @@ from .errors import (
     VendorTimeout,
     VendorUnavailable,
 )
+from .fence import pass_fence
 from .interfaces import (
     INTERFACES,
     OPERATIONS,
@@ -189,6 +190,7 @@ __all__ = [
     "nearest",
     "operation",
     "operations_of",
+    "pass_fence",
     "problems_of",
     "to_json",
 ]

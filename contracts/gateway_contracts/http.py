@@ -14,6 +14,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -41,6 +42,7 @@ from .errors import (
     VendorTimeout,
     VendorUnavailable,
 )
+from .fence import pass_fence
 from .plugin import Account
 from .secrets import Secret
 
@@ -133,6 +135,23 @@ async def _never_resend(request: aiohttp.ClientRequest, handler: aiohttp.ClientH
         raise SentAndLost("the connection dropped before the answer") from error
 
 
+_RINGING: ContextVar[bool] = ContextVar("ringing", default=False)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Lets a request that rings pass the fence when its connection stands: its bytes follow, and nothing in between."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        if _RINGING.get():
+            try:
+                await pass_fence()
+            except BaseException:
+                connection.release()
+                raise
+        return connection
+
+
 class HttpClient:
     """One session to one vendor, for as long as the context is open.
 
@@ -166,7 +185,7 @@ class HttpClient:
     async def __aenter__(self) -> Self:
         self._deadlines = Deadlines()  # they belong to the loop of this opening
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=_Connector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_never_resend,),
             headers={"User-Agent": "telephony-gateway"},
@@ -291,6 +310,7 @@ class HttpClient:
             last = effect is not Effect.READ or attempt == READ_ATTEMPTS
             pause = FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1)
             pause *= 0.5 + random.random() / 2  # noqa: S311 # jitter
+            ringing = _RINGING.set(effect is Effect.RING)
             try:
                 left = self._left_until(deadline)
                 with _IN_OUR_WORDS, self._deadlines.after(left):
@@ -327,6 +347,8 @@ class HttpClient:
                 pause = retry_after_of(answer.headers) or pause
                 if time.monotonic() + pause >= deadline:
                     return answer
+            finally:
+                _RINGING.reset(ringing)
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 

@@ -40,11 +40,13 @@ class Timeouts:
     """How long to wait for a vendor, in seconds.
 
     *connect* until a connection stands, *read* for any operation, *dial* for one that rings a phone, *dial_wait* for a
-    click-to-call that waits until the extension picks up.
+    click-to-call that waits until the extension picks up. No byte of a click-to-call is sent later than *dial_start*
+    after it was asked for.
     """
 
     connect: float = 5.0
     read: float = 30.0
+    dial_start: float = 10.0
     dial: float = 20.0
     dial_wait: float = 120.0
 
@@ -69,6 +71,10 @@ class Vendor:
     plugin was written against, as text of its own: a gateway with another major version, or a smaller minor one,
     refuses it. *support* is the file in the package that holds its support report, which `gateway plugin check --write`
     writes: the gateway tells from it how far each operation is supported. Without it, only which interfaces there are.
+
+    *far_end* names the settings that say which PBX an account speaks to: its address, and the tenant, user or
+    application that it is there, none of them secret. When one of them changes, what the gateway finds at the new PBX
+    says nothing about a call that it started at the old one.
     """
 
     name: str
@@ -76,6 +82,7 @@ class Vendor:
     connect: Callable[[Account, Any], AbstractAsyncContextManager[Any]]
     contracts: str = "1.0"  # what a plugin that says nothing was written against, whatever the version is by now
     support: Path | None = None
+    far_end: tuple[str, ...] = ("base_url",)
 
 
 class PluginHooks:

@@ -1,6 +1,6 @@
 """Dials: what was asked to ring, written before the vendor is called, and how each ended.
 
-A try of a dial is known by its `sent_at`, which no other try of it has. Nothing that a try finds out is written over
+A try of a dial is known by its `tried_at`, which no other try of it has. Nothing that a try finds out is written over
 what a later try does.
 """
 
@@ -11,22 +11,36 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
-from gateway_contracts import CallState, Direction
+from gateway_contracts import CallState, Direction, EventSource
 from sqlalchemy import Connection, Text, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .conversations import NEAR, Conversation, number_key, same_number
 from .leases import time_of
 from .log import ADD_CONVERSATIONS, conversation_of, conversation_row
-from .schema import conversations, dials, events, from_micros, inserting, leases, links, to_micros
+from .schema import (
+    conversations,
+    dials,
+    events,
+    from_micros,
+    inserting,
+    leases,
+    links,
+    statements,
+    to_micros,
+    tries,
+)
 from .statements import Prepared
 from .troubles import UnreadableRow
 
 IN_PROGRESS, PLACED, NOT_PLACED, UNKNOWN = "in_progress", "placed", "not_placed", "unknown"
+NOT_FOUND, STATED = "not_found", "stated"
+"""The resolutions that are kept: looking is over, and a person said so."""
 LIFE_SECONDS = 10.0
 """How long a process that was killed passes for one that still dials."""
 _SKEW = timedelta(seconds=2)  # between the clocks of two sidecars
-_MOST = 500
+MOST = 500
+"""How many dials of an account are looked for at once; the others have the next turn."""
 _LEASES_KEPT = 3_600 * 1_000_000  # microseconds after their end
 
 
@@ -45,6 +59,7 @@ class Intent:
     number: str
     at: datetime
     process: str
+    far_end: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +68,7 @@ class Ending:
 
     state: str
     evidence: str
+    resolution: str | None = None
     call_id: str | None = None
     record_id: str | None = None
     answer: str | None = None
@@ -61,7 +77,7 @@ class Ending:
 
 @attrs.frozen(kw_only=True)
 class Kept:
-    """A dial as the journal has it. `sent_at` is when the last try began."""
+    """A dial as the journal has it. `tried_at` is when the last try began."""
 
     dial_id: str
     account: str
@@ -72,13 +88,39 @@ class Kept:
     extension: str
     number: str
     process: str
-    sent_at: datetime
+    tried_at: datetime
     finished_at: datetime | None
     call_id: str | None
     evidence: str | None
+    resolution: str | None
+    far_end: str | None
     answer: Mapping[str, Any] | None = attrs.field(repr=False)
     error: Mapping[str, Any] | None = attrs.field(repr=False)
     conversation_id: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Try:
+    """An earlier try of a dial."""
+
+    account: str
+    state: str
+    tried_at: datetime
+    finished_at: datetime | None
+    call_id: str | None
+    evidence: str | None
+    resolution: str | None
+    error: Mapping[str, Any] | None = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """What a person said of a dial: *caller* is the name of the key, empty in a library process."""
+
+    state: str
+    note: str = attrs.field(repr=False)
+    caller: str
+    stated_at: datetime
 
 
 @attrs.frozen(kw_only=True)
@@ -99,7 +141,11 @@ class Seen:
         return ours and (same_number(self.to_number, number) or same_number(self.from_number, number))
 
 
+FarEnds = Mapping[str, str]
+"""Which PBX each account of this process speaks to."""
+
 _COLUMNS = tuple(field.name for field in attrs.fields(Kept))
+_TRIED = tuple(field.name for field in attrs.fields(Try))
 _LINKED = select(*((links if name == "conversation_id" else dials).c[name] for name in _COLUMNS)).outerjoin_from(
     dials, links, and_(links.c.account == dials.c.account, links.c.kind == "dial_id", links.c.value == dials.c.dial_id)
 )
@@ -108,7 +154,16 @@ _BY_KEY = Prepared(
     _LINKED.where(
         dials.c.asked == bindparam("asked"),
         dials.c.caller == bindparam("caller"),
-        dials.c.idempotency_key == bindparam("idempotency_key"),
+        dials.c.idempotency_key.in_([bindparam("plain"), bindparam("quoted")]),
+    )
+    # A journal of before both were one key may hold both: the one that may have rung answers.
+    .order_by(dials.c.state == NOT_PLACED, dials.c.idempotency_key != bindparam("plain"))
+)
+_IS_CURRENT = Prepared(
+    select(dials.c.dial_id).where(
+        dials.c.dial_id == bindparam("dial_id"),
+        dials.c.tried_at == bindparam("the_try"),
+        dials.c.state == IN_PROGRESS,
     )
 )
 _ADD_DIAL = Prepared(insert(dials))
@@ -118,15 +173,18 @@ _ADD_LINKS = {  # beside those that there are
 }
 _ENDED = (
     update(dials)
-    .where(dials.c.dial_id == bindparam("the_dial"), dials.c.sent_at == bindparam("the_try"))
+    .where(dials.c.dial_id == bindparam("the_dial"), dials.c.tried_at == bindparam("the_try"))
     .values(
-        {name: bindparam(name) for name in ("state", "evidence", "call_id", "finished_at")}
+        {name: bindparam(name) for name in ("state", "evidence", "resolution", "call_id", "finished_at")}
         # What is unknown keeps the error that said so, also when it is found out: it is what its caller was told.
         | {name: func.coalesce(bindparam(name, type_=Text), dials.c[name]) for name in ("answer", "error")}
     )
 )
 _END = Prepared(_ENDED)
 _END_UNLESS_PLACED = Prepared(_ENDED.where(dials.c.state != PLACED))  # what is found stays, whatever its caller saw
+_EVENTS_OF = Prepared(
+    select(events.c.body).where(events.c.conversation_id == bindparam("conversation_id")).order_by(events.c.seq)
+)
 _LINKS_OF = Prepared(
     select(links.c.value)
     .where(links.c.conversation_id == bindparam("conversation_id"), links.c.kind == bindparam("of_kind"))
@@ -142,7 +200,7 @@ _UNDIALLED = Prepared(
         ~exists().where(links.c.conversation_id == conversations.c.conversation_id, links.c.kind == "dial_id"),
     )
     .order_by(conversations.c.created_at)
-    .limit(_MOST)
+    .limit(MOST)
 )
 
 
@@ -157,7 +215,9 @@ def _by_link(*kinds: str) -> Prepared:
 # One try of a dial
 
 
-def begin(connection: Connection, intent: Intent, lost: str, *, renewing: bool = True) -> tuple[Kept, bool]:
+def begin(
+    connection: Connection, intent: Intent, lost: str, far_ends: FarEnds, *, renewing: bool = True
+) -> tuple[Kept, bool]:
     """The dial that *intent* asks for, and whether this try of it may now call the vendor.
 
     It may not where the key's dial is another request, is under way, or may have rung. A dial whose process is gone
@@ -167,15 +227,18 @@ def begin(connection: Connection, intent: Intent, lost: str, *, renewing: bool =
         _renew(connection, intent.process)
     found = None
     if intent.key is not None:
-        found = _first(connection, _BY_KEY, asked=intent.asked, caller=intent.caller, idempotency_key=intent.key)
+        spelled = {"plain": intent.key, "quoted": quoted(intent.key)}
+        found = _first(connection, _BY_KEY, asked=intent.asked, caller=intent.caller, **spelled)
     if found is not None and found.state == IN_PROGRESS and found.process not in _alive(connection):
-        end(connection, found.dial_id, found.sent_at, Ending(state=UNKNOWN, evidence="lost", error=lost), intent.at)
+        end(connection, found.dial_id, found.tried_at, Ending(state=UNKNOWN, evidence="lost", error=lost), intent.at)
         found = read(connection, found.dial_id)
+    if found is not None:
+        found = hear(connection, found, far_ends, intent.at)
     if found is not None and (found.fingerprint != intent.fingerprint or found.state != NOT_PLACED):
         return found, False
     at = to_micros(intent.at)
     if found is not None:
-        at = max(at, to_micros(found.sent_at) + 1)  # two tries never have the same
+        at = max(at, to_micros(found.tried_at) + 1)  # two tries never have the same
     row: dict[str, Any] = {
         "account": intent.account,
         "asked": intent.asked,
@@ -190,14 +253,19 @@ def begin(connection: Connection, intent: Intent, lost: str, *, renewing: bool =
         "extension": intent.extension,
         "number": intent.number,
         "created_at": at,
-        "sent_at": at,
+        "tried_at": at,
         "finished_at": None,
         "evidence": None,
         "process": intent.process,
+        "far_end": intent.far_end,
+        "resolution": None,
+        "looked_at": None,
     }
     if found is None:
         _ADD_DIAL.change(connection, {"dial_id": intent.dial_id, **row})
     else:
+        _keep_try(connection, found.dial_id)
+        _unlink(connection, found)
         connection.execute(update(dials).where(dials.c.dial_id == found.dial_id).values(row))
     begun = Kept(
         dial_id=found.dial_id if found else intent.dial_id,
@@ -209,10 +277,12 @@ def begin(connection: Connection, intent: Intent, lost: str, *, renewing: bool =
         extension=intent.extension,
         number=intent.number,
         process=intent.process,
-        sent_at=from_micros(at),
+        tried_at=from_micros(at),
         finished_at=None,
         call_id=None,
         evidence=None,
+        resolution=None,
+        far_end=intent.far_end,
         answer=None,
         error=None,
         conversation_id=None,
@@ -220,18 +290,52 @@ def begin(connection: Connection, intent: Intent, lost: str, *, renewing: bool =
     return begun, True
 
 
-def move(connection: Connection, dial_id: str, sent_at: datetime, account: str, now: datetime) -> datetime | None:
-    """Go on with the try on *account*; gives the new `sent_at`, or None when the try was given up meanwhile."""
-    at = max(to_micros(now), to_micros(sent_at) + 1)
-    moved = connection.execute(
-        update(dials)
-        .where(dials.c.dial_id == dial_id, dials.c.sent_at == to_micros(sent_at), dials.c.state == IN_PROGRESS)
-        .values(account=account, sent_at=at, created_at=at)
-    )
-    return from_micros(at) if moved.rowcount else None
+def quoted(key: str) -> str:
+    """The idempotency key *key* as a quoted string, which some clients send and older journals hold."""
+    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def end(connection: Connection, dial_id: str, sent_at: datetime, ending: Ending, now: datetime) -> bool:
+def is_current(connection: Connection, dial_id: str, tried_at: datetime) -> bool:
+    """Whether the try is under way still, and was not given up or replaced by another process."""
+    return bool(_IS_CURRENT.rows(connection, {"dial_id": dial_id, "the_try": to_micros(tried_at)}))
+
+
+def move(
+    connection: Connection,
+    dial_id: str,
+    tried_at: datetime,
+    account: str,
+    now: datetime,
+    *,
+    far_end: str | None = None,
+    refused: str | None = None,
+) -> datetime | None:
+    """Go on with the try on *account*, after the account before *refused* it with this error.
+
+    Gives the new `tried_at`, or None when the try was given up meanwhile.
+    """
+    if not is_current(connection, dial_id, tried_at):
+        return None
+    at = max(to_micros(now), to_micros(tried_at) + 1)
+    this = dials.c.dial_id == dial_id
+    if refused is not None:  # nothing was asked where the first account was not asked at all
+        ended = {"state": NOT_PLACED, "evidence": "answer", "error": refused, "finished_at": at}
+        connection.execute(update(dials).where(this).values(ended))
+        _keep_try(connection, dial_id)
+    again = {"state": IN_PROGRESS, "evidence": None, "error": None, "finished_at": None}
+    values = again | {"account": account, "far_end": far_end, "tried_at": at, "created_at": at}
+    connection.execute(update(dials).where(this).values(values))
+    return from_micros(at)
+
+
+def _keep_try(connection: Connection, dial_id: str) -> None:
+    """Put what is known of the dial's last try beside its earlier ones: another try begins."""
+    names = [column.name for column in tries.c]
+    kept = select(*(dials.c[name] for name in names)).where(dials.c.dial_id == dial_id)
+    connection.execute(insert(tries).from_select(names, kept))
+
+
+def end(connection: Connection, dial_id: str, tried_at: datetime, ending: Ending, now: datetime) -> bool:
     """Write how the try ended, and link its conversation; gives whether it is still the last try of the dial, and was
     not known to be placed.
     """
@@ -239,23 +343,36 @@ def end(connection: Connection, dial_id: str, sent_at: datetime, ending: Ending,
     statement = _END if ending.state == PLACED else _END_UNLESS_PLACED
     values = {
         "the_dial": dial_id,
-        "the_try": to_micros(sent_at),
+        "the_try": to_micros(tried_at),
         "state": ending.state,
         "evidence": ending.evidence if known else None,
+        "resolution": ending.resolution,
         "call_id": ending.call_id,
         "finished_at": to_micros(now) if known else None,
         "answer": ending.answer,
         "error": ending.error,
     }
     if not statement.change(connection, values):
+        _end_earlier(connection, values)
         return False
     dial = read(connection, dial_id)
     assert dial is not None  # noqa: S101 # it was changed just now
     if ending.state == NOT_PLACED:
-        _unlink(connection, dial)
+        if ending.resolution != STATED:  # events that come after all belong to it, and prove that it rang
+            _unlink(connection, dial)
     else:
         _link(connection, dial, ending, now)
     return True
+
+
+def _end_earlier(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Write how an earlier try ended, which its process found out when the dial had been tried again."""
+    names = ("state", "evidence", "resolution", "call_id", "finished_at", "answer", "error")
+    connection.execute(
+        update(tries)
+        .where(tries.c.dial_id == values["the_dial"], tries.c.tried_at == values["the_try"], tries.c.state != PLACED)
+        .values({name: values[name] for name in names})
+    )
 
 
 def undo(connection: Connection, intent: Intent, ending: Ending, now: datetime) -> None:
@@ -267,18 +384,68 @@ def undo(connection: Connection, intent: Intent, ending: Ending, now: datetime) 
             and_(
                 dials.c.asked == intent.asked,
                 dials.c.caller == intent.caller,
-                dials.c.idempotency_key == intent.key,
+                dials.c.idempotency_key == intent.key,  # which `begin` writes in this spelling
             ),
         ),
-        dials.c.sent_at == to_micros(intent.at),
+        dials.c.tried_at == to_micros(intent.at),
         dials.c.state == IN_PROGRESS,
     ):
-        end(connection, each.dial_id, each.sent_at, ending, now)
+        end(connection, each.dial_id, each.tried_at, ending, now)
 
 
 def read(connection: Connection, dial_id: str) -> Kept | None:
     """The dial called *dial_id*."""
     return _first(connection, _BY_ID, dial_id=dial_id)
+
+
+def history(connection: Connection, dial_id: str) -> tuple[list[Try], list[Said]]:
+    """The earlier tries of the dial called *dial_id*, and what people said of it, the oldest first."""
+    tried = select(*(tries.c[name] for name in _TRIED)).where(tries.c.dial_id == dial_id).order_by(tries.c.tried_at)
+    said = select(statements).where(statements.c.dial_id == dial_id).order_by(statements.c.stated_at)
+    return (
+        [Try(**_read(_TRIED, row)) for row in connection.execute(tried)],
+        [
+            Said(state=row.state, note=row.note, caller=row.caller, stated_at=from_micros(row.stated_at))
+            for row in connection.execute(said)
+        ],
+    )
+
+
+def make_statement(
+    connection: Connection, dial_id: str, said: Said, dial_wait: timedelta, lost: str, far_ends: FarEnds
+) -> tuple[Kept | None, str | None, float | None]:
+    """Let a person's word *said* stand for the dial; gives the dial.
+
+    Where it may not, gives also why, and the seconds after which it may. It may not while the vendor is asked or for
+    *dial_wait* after that, and not against evidence. A dial whose process is gone becomes unknown, with the error
+    *lost*.
+    """
+    now = said.stated_at
+    dial = read(connection, dial_id)
+    if dial is not None and dial.state == IN_PROGRESS and dial.process not in _alive(connection):
+        end(connection, dial_id, dial.tried_at, Ending(state=UNKNOWN, evidence="lost", error=lost), now)
+        dial = read(connection, dial_id)
+    if dial is None:
+        return None, None, None
+    if dial.state == IN_PROGRESS:
+        return dial, "is under way: ask again when it has ended", 1.0
+    dial = hear(connection, dial, far_ends, now)
+    if dial.state != UNKNOWN and dial.resolution != STATED:
+        return (
+            dial,
+            f"is known to be {dial.state} (evidence: {dial.evidence}), and a statement does not overrule that",
+            None,
+        )
+    left = (dial.tried_at + dial_wait - now).total_seconds()
+    if left > 0:
+        return dial, "may still be answered by the vendor: state what happened later", left
+    row = {"state": said.state, "note": said.note, "caller": said.caller, "stated_at": to_micros(now)}
+    connection.execute(insert(statements).values(dial_id=dial_id, **row))
+    if dial.state == PLACED:  # as a person said before, who may be mistaken
+        connection.execute(update(dials).where(dials.c.dial_id == dial_id).values(state=UNKNOWN))
+    ending = Ending(state=said.state, evidence="statement", resolution=STATED, call_id=dial.call_id)
+    end(connection, dial_id, dial.tried_at, ending, now)
+    return read(connection, dial_id), None, None
 
 
 # Of processes: each that dials holds a lease, so that others know which dials nobody will end
@@ -296,10 +463,9 @@ def leave(connection: Connection, process: str) -> None:
 
 def give_up(connection: Connection, accounts: Collection[str], lost: str, now: datetime) -> None:
     """Make the dials of *accounts* unknown, with the error *lost*, whose processes are gone."""
-    alive = _alive(connection)
-    for each in under_way(connection, accounts):
-        if each.process not in alive:
-            end(connection, each.dial_id, each.sent_at, Ending(state=UNKNOWN, evidence="lost", error=lost), now)
+    while some := abandoned(connection, accounts):
+        for each in some:
+            end(connection, each.dial_id, each.tried_at, Ending(state=UNKNOWN, evidence="lost", error=lost), now)
     old = time_of(connection) - _LEASES_KEPT
     connection.execute(
         delete(leases).where(leases.c.name.startswith(_lease(""), autoescape=True), leases.c.until < old)
@@ -326,44 +492,96 @@ def _alive(connection: Connection) -> set[str]:
 # Finding out
 
 
-def under_way(connection: Connection, accounts: Collection[str]) -> list[Kept]:
-    """The oldest dials of *accounts* whose vendor is asked now, or was when its process was killed."""
-    return _all(connection, dials.c.account.in_(accounts), dials.c.state == IN_PROGRESS, limit=_MOST)
+def abandoned(connection: Connection, accounts: Collection[str]) -> list[Kept]:
+    """Some dials of *accounts* whose process was killed while the vendor was asked."""
+    alive = exists().where(leases.c.name == _lease("") + dials.c.process, leases.c.until > time_of(connection))
+    return _all(connection, dials.c.account.in_(accounts), dials.c.state == IN_PROGRESS, ~alive, limit=MOST)
 
 
-def unknown(connection: Connection, accounts: Collection[str]) -> list[Kept]:
-    """The oldest dials of *accounts* that may have rung."""
-    return _all(connection, dials.c.account.in_(accounts), dials.c.state == UNKNOWN, limit=_MOST)
+_LOOKED_FOR = and_(dials.c.state == UNKNOWN, dials.c.resolution.is_(None))
+
+
+def accounts_to_look_at(connection: Connection, accounts: Collection[str]) -> list[str]:
+    """Those of *accounts* that have dials to look for."""
+    query = select(dials.c.account).where(dials.c.account.in_(accounts), _LOOKED_FOR).distinct()
+    return sorted(connection.scalars(query))
+
+
+def to_look_for(connection: Connection, account: str, far_end: str | None) -> list[Kept]:
+    """Dials of *account* that may have rung at its present *far_end*: those that were looked for the longest ago."""
+    order = func.coalesce(dials.c.looked_at, 0), dials.c.tried_at
+    return _all(connection, dials.c.account == account, _LOOKED_FOR, _at(far_end), limit=MOST, order=order)
+
+
+def _at(far_end: str | None) -> Any:
+    """The dials that *far_end* can tell of; those of before far ends were kept may be anybody's."""
+    return or_(dials.c.far_end.is_(None), dials.c.far_end == far_end)
+
+
+def stop_looking_elsewhere(
+    connection: Connection, account: str, far_end: str | None, before: datetime, now: datetime
+) -> None:
+    """End the looking for dials of *account* from *before*, which another PBX than its present *far_end* was asked."""
+    over = and_(dials.c.account == account, _LOOKED_FOR, ~_at(far_end), dials.c.tried_at < to_micros(before))
+    connection.execute(update(dials).where(over).values(resolution=NOT_FOUND, finished_at=to_micros(now)))
+
+
+def hear(connection: Connection, dial: Kept, far_ends: FarEnds, now: datetime) -> Kept:
+    """The *dial*, placed if it was not known to be and the vendor's events tell of it."""
+    if dial.state != UNKNOWN and dial.resolution != STATED:
+        return dial
+    if is_elsewhere(dial, far_ends):
+        return dial
+    call_id = _heard(connection, dial)
+    if call_id is None or not end(connection, dial.dial_id, dial.tried_at, _placed("event", call_id or None), now):
+        return dial
+    return read(connection, dial.dial_id) or dial
+
+
+def is_elsewhere(dial: Kept, far_ends: FarEnds) -> bool:
+    """Whether the *dial* went to another PBX than its account speaks to now, which cannot tell of it."""
+    return dial.far_end is not None and far_ends.get(dial.account) != dial.far_end
 
 
 def settle(
     connection: Connection,
     account: str,
+    wanted: Collection[Kept],
     seen: Sequence[Seen],
-    hopeless: Collection[tuple[str, datetime]],
     latest: timedelta,
     now: datetime,
+    *,
+    over: Collection[tuple[str, datetime]] = (),
+    looked: bool = True,
 ) -> dict[str, str]:
-    """End the unknown dials of *account* of which events, or what was *seen* at the vendor, tell; gives their states.
+    """End the *wanted* dials of *account* of which events, or what was *seen* at the vendor, tell; gives their states.
 
     A call is that of one dial only: the one nearest in time of all that may have rung. It began at most `NEAR` before
-    the dial was sent and *latest* after. Those of *hopeless* (id and `sent_at`) that nothing tells of were not placed.
+    the dial was tried and *latest* after. What is not found proves nothing: a dial of *over* (id and `tried_at`) that
+    nothing tells of stays unknown, and is not looked for any more. *looked* says that the vendor was asked.
     """
     ended: dict[str, str] = {}
-    open_ = unknown(connection, [account])
+    tries_of = {each.dial_id: each.tried_at for each in wanted}
+    found = _all(connection, dials.c.dial_id.in_(tries_of), dials.c.state == UNKNOWN)
+    open_ = [each for each in found if each.tried_at == tries_of[each.dial_id]]
     for each in open_:
         call_id = _heard(connection, each)
         if call_id is not None:
-            end(connection, each.dial_id, each.sent_at, _placed("event", call_id or None), now)
+            end(connection, each.dial_id, each.tried_at, _placed("event", call_id or None), now)
             ended[each.dial_id] = PLACED
     rest = [each for each in open_ if each.dial_id not in ended]
     for dial, call in _assigned(connection, account, rest, seen, latest):
-        end(connection, dial.dial_id, dial.sent_at, _placed(call.evidence, call.call_id, call.record_id), now)
+        end(connection, dial.dial_id, dial.tried_at, _placed(call.evidence, call.call_id, call.record_id), now)
         ended[dial.dial_id] = PLACED
-    for each in rest:
-        if each.dial_id not in ended and (each.dial_id, each.sent_at) in hopeless:
-            end(connection, each.dial_id, each.sent_at, Ending(state=NOT_PLACED, evidence="looked"), now)
-            ended[each.dial_id] = NOT_PLACED
+    if looked:
+        for each in rest:
+            if each.dial_id not in ended:
+                final = (each.dial_id, each.tried_at) in over
+                values: dict[str, Any] = {"looked_at": to_micros(now)}
+                if final:
+                    values |= {"resolution": NOT_FOUND, "finished_at": to_micros(now)}
+                    ended[each.dial_id] = NOT_FOUND
+                connection.execute(update(dials).where(dials.c.dial_id == each.dial_id).values(values))
     return ended
 
 
@@ -372,18 +590,22 @@ def _placed(evidence: str, call_id: str | None, record_id: str | None = None) ->
 
 
 def _heard(connection: Connection, dial: Kept) -> str | None:
-    """The call id that events gave the dial's conversation; empty when they gave none, None when there was none."""
+    """The call id that the vendor's events gave the dial's conversation; empty when they gave none, None when there
+    was none. Events that we made up ourselves prove nothing.
+    """
     if dial.conversation_id is None:
         return None
+    told = _EVENTS_OF.rows(connection, {"conversation_id": dial.conversation_id})
+    if not any(json.loads(body).get("source") == EventSource.VENDOR for (body,) in told):
+        return None
     found = _linked_to(connection, dial.conversation_id, "call_id")
-    told = exists().where(events.c.conversation_id == dial.conversation_id)
-    return found[0] if found else "" if connection.scalar(select(told)) else None
+    return found[0] if found else ""
 
 
 def _assigned(
     connection: Connection, account: str, rest: Sequence[Kept], seen: Sequence[Seen], latest: timedelta
 ) -> list[tuple[Kept, Seen]]:
-    """Which of *rest* has which of the calls *seen*."""
+    """Which unknown dial has which of the calls *seen*: those of *rest*, and others that were dialled near them."""
     calls = list({each.call_id or each.record_id: each for each in reversed(seen)}.values())
     if not rest or not calls:
         return []
@@ -392,8 +614,9 @@ def _assigned(
         dials.c.account == account,
         dials.c.extension.in_({each.extension for each in rest}),
         dials.c.state != NOT_PLACED,
-        dials.c.created_at >= to_micros(min(each.sent_at for each in rest) - reach),
-        dials.c.created_at <= to_micros(max(each.sent_at for each in rest) + reach),
+        or_(*(_at(each) for each in {each.far_end for each in rest})),
+        dials.c.created_at >= to_micros(min(each.tried_at for each in rest) - reach),
+        dials.c.created_at <= to_micros(max(each.tried_at for each in rest) + reach),
     )
     owners = {index: _owners(connection, account, call) for index, call in enumerate(calls)}
     pairs = []
@@ -401,17 +624,16 @@ def _assigned(
         for index, call in enumerate(calls):
             distance = _distance(dial, call, owners[index], latest)
             if distance is not None:
-                pairs.append((distance, dial.sent_at, dial.dial_id, index, dial))
+                pairs.append((distance, dial.tried_at, dial.dial_id, index, dial))
     taken_dials: set[str] = set()
     taken_calls: set[int] = set()
-    wanted = {each.dial_id for each in rest}
     found = []
     for _, _, dial_id, index, dial in sorted(pairs, key=lambda pair: pair[:4]):
         if dial_id in taken_dials or index in taken_calls:
             continue
         taken_dials.add(dial_id)
         taken_calls.add(index)
-        if dial_id in wanted:
+        if dial.state == UNKNOWN:  # also one that is no longer looked for: its call has come to light
             found.append((dial, calls[index]))
     return found
 
@@ -432,7 +654,7 @@ def _distance(dial: Kept, call: Seen, owners: set[str], latest: timedelta) -> fl
         return None
     if call.started_at is None:
         return NEAR.total_seconds()
-    away = call.started_at - dial.sent_at
+    away = call.started_at - dial.tried_at
     if not -NEAR <= away <= latest:
         return None
     # Of two dials that are as near the call is rather that of the one before it: none begins before its dial, though
@@ -457,7 +679,7 @@ def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> 
             from_number=dial.extension,
             to_number=dial.number,
             extension=dial.extension,
-            created_at=dial.sent_at,
+            created_at=dial.tried_at,
             updated_at=now,
         )
         ADD_CONVERSATIONS.write(connection, [conversation_row(conversation)])
@@ -501,7 +723,7 @@ def _conversation_with(connection: Connection, account: str, call_id: str | None
 
 def _heard_first(connection: Connection, dial: Kept, now: datetime) -> str | None:
     """The conversation of a call without an id from the vendor, of which events told while the vendor was asked."""
-    since, until = to_micros(dial.sent_at - _SKEW), to_micros(now + _SKEW)
+    since, until = to_micros(dial.tried_at - _SKEW), to_micros(now + _SKEW)
     given = {"of_account": dial.account, "of_extension": dial.extension, "since": since, "until": until}
     for conversation in map(conversation_of, _UNDIALLED.rows(connection, given)):
         if number_key(conversation.to_number) == number_key(dial.number):
@@ -517,8 +739,10 @@ def _linked_to(connection: Connection, conversation_id: str, kind: str) -> list[
 # Rows
 
 
-def _all(connection: Connection, *conditions: Any, limit: int | None = None) -> list[Kept]:
-    query = _LINKED.where(*conditions).order_by(dials.c.created_at).limit(limit)
+def _all(
+    connection: Connection, *conditions: Any, limit: int | None = None, order: Sequence[Any] = (dials.c.created_at,)
+) -> list[Kept]:
+    query = _LINKED.where(*conditions).order_by(*order).limit(limit)
     return [_kept(row) for row in connection.execute(query)]
 
 
@@ -528,12 +752,17 @@ def _first(connection: Connection, query: Prepared, **given: str | None) -> Kept
 
 
 def _kept(row: Sequence[Any]) -> Kept:
-    values = dict(zip(_COLUMNS, row, strict=True))
+    return Kept(**_read(_COLUMNS, row))
+
+
+def _read(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """The values of *row*, whose columns are *names*, as they are outside the database. Raises: UnreadableRow."""
+    values = dict(zip(names, row, strict=True))
     try:
-        for name in ("answer", "error"):
+        for name in {"answer", "error"} & values.keys():
             values[name] = json.loads(values[name]) if values[name] else None
-        for name in ("sent_at", "finished_at"):
+        for name in ("tried_at", "finished_at"):
             values[name] = None if values[name] is None else from_micros(values[name])
     except (ValueError, OverflowError, TypeError):
         raise UnreadableRow from None
-    return Kept(**values)
+    return values

@@ -67,7 +67,7 @@ _UNTOLD = Prepared(
     )
     .where(
         dials.c.account == bindparam("of_account"),
-        dials.c.state.in_((literal("placed"), literal("unknown"))),
+        or_(dials.c.state.in_((literal("placed"), literal("unknown"))), dials.c.resolution == literal("stated")),
         dials.c.call_id.is_(None),
         dials.c.created_at >= bindparam("since"),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, delete, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, delete, or_, select
 
 from .schema import conversations, deliveries, dials, events, quarantine, to_micros
 from .store import Store
@@ -16,8 +16,9 @@ _DIALS_KEPT = timedelta(hours=24)  # an idempotency key holds at least so long
 async def prune(store: Store, before: datetime) -> int:
     """Remove what was over *before*, an aware datetime, and give the number of rows.
 
-    These are events, conversations that ended (with their links), dials with a known outcome, deliveries that are done
-    (with their attempts), and the quarantine. What is not over stays whatever its age, and a dial stays for 24 hours.
+    These are events, conversations that ended (with their links), dials that ended or are no longer looked for (with
+    their tries and statements), deliveries that are done (with their attempts), and the quarantine. What is not over
+    stays whatever its age, and a dial stays for 24 hours.
 
     Raises: JournalError.
     """
@@ -34,7 +35,10 @@ async def prune(store: Store, before: datetime) -> int:
             await _remove(
                 store,
                 dials.c.dial_id,
-                and_(dials.c.state.in_(["placed", "not_placed"]), dials.c.finished_at < old_dial),
+                and_(
+                    or_(dials.c.state.in_(["placed", "not_placed"]), dials.c.resolution == "not_found"),
+                    dials.c.finished_at < old_dial,
+                ),
             ),
             await _remove(
                 store,

@@ -132,12 +132,41 @@ dials = Table(
     _text("request"),
     *_maybe_text("answer", "error", "call_id", "extension", "number"),
     _time("created_at"),
-    *_maybe_time("sent_at", "finished_at"),
+    *_maybe_time("tried_at", "finished_at"),
     *_maybe_text("evidence"),
     _text("process"),  # the random id of the process that runs it
+    *_maybe_text("far_end"),  # a digest of which PBX was asked
+    *_maybe_text("resolution"),  # of an unknown one not_found when looking is over; stated where a person said so
+    *_maybe_time("looked_at"),
     UniqueConstraint("asked", "caller", "idempotency_key", name="dials_by_key"),
     Index("dials_by_state", "account", "state"),
     Index("dials_by_age", "account", "created_at"),
+)
+
+
+def _of_dial() -> Column[Any]:
+    return Column("dial_id", Text, ForeignKey("dials.dial_id", ondelete="CASCADE"), primary_key=True)
+
+
+tries = Table(  # of dials that were tried again since, or went on to the next account of a route
+    "tries",
+    metadata,
+    _of_dial(),
+    Column("tried_at", BigInteger, primary_key=True, autoincrement=False),
+    _text("account"),
+    _text("state"),
+    *_maybe_text("answer", "error", "call_id", "evidence", "resolution"),
+    *_maybe_time("finished_at"),
+)
+
+statements = Table(  # what people said of dials
+    "statements",
+    metadata,
+    _of_dial(),
+    Column("stated_at", BigInteger, primary_key=True, autoincrement=False),
+    _text("state"),
+    _text("note"),
+    _text("caller"),
 )
 
 subscriptions = Table(

@@ -6,9 +6,9 @@ from gateway_contracts import EventSource, loads
 from sqlalchemy import Connection, RowMapping, and_, null, or_, select
 
 from ..texts import plain
-from ..timeline import Link, Timeline, TimelineDelivery, TimelineDial
+from ..timeline import Link, Timeline, TimelineDelivery, TimelineDial, TimelineStatement, TimelineTry
 from .log import conversation_of, events_of
-from .schema import conversations, deliveries, dials, events, from_micros, links, subscriptions
+from .schema import conversations, deliveries, dials, events, from_micros, links, statements, subscriptions, tries
 
 MAX_EVENTS = 1_000
 _KINDS = ("call_id", "record_id", "sip_call_id", "dial_id", "recording")
@@ -85,17 +85,35 @@ def _timeline(connection: Connection, own: str, caller: str | None, raw: bool) -
         talk_seconds=found.talk_seconds,
         ended_by=EventSource(found.end_source) if found.end_source else None,
         links=tuple(_made(Link, each) for each in connection.execute(parts).mappings()),
-        dials=tuple(_dial(each, raw=raw) for each in connection.execute(dialled).mappings()),
+        dials=tuple(_dial(connection, each, raw=raw) for each in connection.execute(dialled).mappings()),
         events=tuple(events_of(connection, told)[0]),
         deliveries=tuple(_made(TimelineDelivery, each) for each in connection.execute(delivered).mappings()),
     )
 
 
-def _dial(row: RowMapping, *, raw: bool) -> Any:
-    values = {name: row[name] and loads(row[name]) for name in ("answer", "error")}
-    if not raw and values["answer"]:
+def read_dial(connection: Connection, dial_id: str) -> TimelineDial | None:
+    """The dial called *dial_id*, also one that did not ring and so belongs to no conversation. None for no dial."""
+    row = connection.execute(select(dials).where(dials.c.dial_id == plain(dial_id))).mappings().first()
+    return None if row is None else _dial(connection, row, raw=False)
+
+
+def _dial(connection: Connection, row: RowMapping, *, raw: bool) -> Any:
+    of_dial, dial_id = {}, row["dial_id"]
+    for name, table, kind, at in (
+        ("tries", tries, TimelineTry, tries.c.tried_at),
+        ("statements", statements, TimelineStatement, statements.c.stated_at),
+    ):
+        found = connection.execute(select(table).where(table.c.dial_id == dial_id).order_by(at)).mappings()
+        of_dial[name] = tuple(_made(kind, _decoded(each, raw=raw)) for each in found)
+    return _made(TimelineDial, {**_decoded(row, raw=raw), "sent_at": row["tried_at"], **of_dial})
+
+
+def _decoded(row: RowMapping, *, raw: bool) -> dict[str, Any]:
+    """*row* with what the vendor answered decoded; without *raw* the vendor's own is left out."""
+    values = {name: row[name] and loads(row[name]) for name in ("answer", "error") if name in row}
+    if not raw and values.get("answer"):
         values["answer"].pop("raw", None)
-    return _made(TimelineDial, {**row, **values})
+    return {**row, **values}
 
 
 def _made(kind: Any, row: Any) -> Any:

@@ -31,6 +31,7 @@ from gateway_contracts import (
     VendorUnavailable,
 )
 from gateway_contracts import http as contracts_http
+from gateway_contracts.fence import FENCE
 from gateway_contracts.http import READ_ATTEMPTS, Effect, HttpClient, segment
 
 SECRET = "t0ken-s3cr3t"
@@ -824,3 +825,54 @@ async def test_basic_credentials_are_blotted_out_with_and_without_their_scheme(s
         await http.send("GET", "/", headers={"Authorization": Secret(header)})
 
     assert "Z2F0" not in caught.value.message
+
+
+@pytest.fixture
+def fence():
+    """What the gateway looks at before a dial is sent: it notes what was received by then, and may *refuse*."""
+
+    class Fence:
+        refuses = False
+        passed = 0
+
+        async def __call__(self):
+            self.passed += 1
+            if self.refuses:
+                raise GatewayError("too late", dial_state=DialState.NOT_PLACED)
+
+    check = Fence()
+    token = FENCE.set(check)
+    yield check
+    FENCE.reset(token)
+
+
+@pytest.mark.parametrize("warm", [True, False])
+async def test_what_rings_passes_the_fence_when_its_connection_stands(scripted, client, http_answer, fence, warm):
+    """A new connection or one that is reused; what does not ring passes none, a token neither."""
+    scripted.answers = [http_answer()] * 3
+    http = await client()
+    if warm:
+        await http.send("GET", "/warm-up")
+    await http.send("GET", "/dial", effect=Effect.RING)
+    assert 1 == fence.passed
+    await http.send("POST", "/hook", effect=Effect.WRITE)
+
+    assert 1 == fence.passed
+
+
+@pytest.mark.parametrize("verb", GET_AND_OTHERS)
+@pytest.mark.parametrize("warm", [True, False])
+async def test_no_byte_of_what_is_refused_at_the_fence_is_sent(scripted, client, http_answer, fence, verb, warm):
+    """Its error comes out as it is, and the connection can be used."""
+    scripted.answers = [http_answer()] * 3
+    http = await client()
+    if warm:
+        await http.send("GET", "/warm-up")
+    fence.refuses = True
+    with pytest.raises(GatewayError, match="too late") as caught:
+        await http.send(verb, "/dial", effect=Effect.RING)
+    await http.send("GET", "/after")
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert "/dial" not in [each.target for each in scripted.received]
+    assert 1 == len({each.connection for each in scripted.received})

@@ -75,6 +75,7 @@ def test_no_operation_is_described_that_there_is_not(document):
     beside = {
         "get_conversation",
         "get_dial",
+        "make_statement",
         "list_accounts",
         "list_events",
         "livez",

@@ -439,7 +439,8 @@ async def test_a_header_that_is_sent_twice_is_refused(gateway_of, sidecar, name)
         status, answer = await raw(address, (head + body).encode())
 
     problem = json.loads(answer)
-    assert (400, "invalid_request", "not_placed") == (status, problem["code"], problem["dial_state"])
+    state = "not_placed" if name == "Authorization" else None  # of a key's dial nothing is known
+    assert (400, "invalid_request", state) == (status, problem["code"], problem.get("dial_state"))
     assert {name.title(): "must be sent once"} == problem["fields"]
     assert [] == pbx.told
 

@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
-from gateway_contracts import CallEvent, CallState, Direction, EventType
-from sqlalchemy import func, insert, select
+from gateway_contracts import CallEvent, CallState, Direction, EventSource, EventType
+from sqlalchemy import func, insert, select, update
 
-from gateway.journal import Log, dials, open_store
+from gateway.journal import Log, dials, open_store, schema
 from gateway.journal.dials import Ending, Intent, Seen
 from gateway.journal.schema import conversations, leases, links
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 NUMBER = "0899098899"
 LATEST = timedelta(minutes=3)
+FAR_ENDS = {"hanoi": "here", "saigon": "there"}
 _IDS = itertools.count(1)
 
 
@@ -33,6 +34,7 @@ def intent(after=0, **more):
         "number": NUMBER,
         "at": NOW + timedelta(seconds=after),
         "process": "p1",
+        "far_end": "here",
     }
     return Intent(**{**values, **more})
 
@@ -81,7 +83,7 @@ def journal(store):
 
     class Statements:
         async def begin(self, wanted, lost='{"code": "lost"}'):
-            return await store.write(lambda connection: dials.begin(connection, wanted, lost))
+            return await store.write(lambda connection: dials.begin(connection, wanted, lost, FAR_ENDS))
 
         async def dialled(self, ending=None, after=0, **more):
             """A dial that has begun, and ended where *ending* says how."""
@@ -93,18 +95,33 @@ def journal(store):
 
         async def end(self, kept, ending, after=1):
             now = NOW + timedelta(seconds=after)
-            return await store.write(lambda c: dials.end(c, kept.dial_id, kept.sent_at, ending, now))
+            return await store.write(lambda c: dials.end(c, kept.dial_id, kept.tried_at, ending, now))
 
         async def move(self, kept, account, after=1):
             now = NOW + timedelta(seconds=after)
-            return await store.write(lambda c: dials.move(c, kept.dial_id, kept.sent_at, account, now))
+            return await store.write(lambda c: dials.move(c, kept.dial_id, kept.tried_at, account, now))
 
         async def read(self, dial_id):
             return await store.read(lambda connection: dials.read(connection, dial_id))
 
-        async def settle(self, *calls, hopeless=()):
-            tries = {(each.dial_id, each.sent_at) for each in hopeless}
-            return await store.write(lambda c: dials.settle(c, "hanoi", calls, tries, LATEST, NOW))
+        async def settle(self, *calls, over=(), far_end="here"):
+            tries = {(each.dial_id, each.tried_at) for each in over}
+            wanted = await self.wanted(far_end)
+            return await store.write(lambda c: dials.settle(c, "hanoi", wanted, calls, LATEST, NOW, over=tries))
+
+        async def wanted(self, far_end="here"):
+            return await store.read(lambda c: dials.to_look_for(c, "hanoi", far_end))
+
+        async def state(self, kept, state="not_placed", after=600):
+            said = dials.Said(
+                state=state, note="the agent says so", caller="ops", stated_at=NOW + timedelta(seconds=after)
+            )
+            statement = functools.partial(dials.make_statement, dial_wait=timedelta(seconds=120), lost="{}")
+            found, refused, left = await store.write(lambda c: statement(c, kept.dial_id, said, far_ends=FAR_ENDS))
+            return found and found.state, refused, left
+
+        async def history(self, kept):
+            return await store.read(lambda c: dials.history(c, kept.dial_id))
 
         async def give_up(self):
             await store.write(lambda c: dials.give_up(c, ["hanoi"], '{"code": "lost"}', NOW))
@@ -143,7 +160,7 @@ async def test_a_dial_is_kept_as_it_was_asked(journal):
         kept.account,
         kept.asked,
         kept.caller,
-        kept.sent_at,
+        kept.tried_at,
     )
     assert kept == await journal.read(wanted.dial_id)
 
@@ -169,7 +186,7 @@ async def test_a_key_that_did_not_ring_begins_again_as_the_same_dial(journal):
         again.error,
         again.finished_at,
     )
-    assert again.sent_at > first.sent_at
+    assert again.tried_at > first.tried_at
     assert ("saigon", "p2") == (again.account, again.process)
 
 
@@ -186,7 +203,7 @@ async def test_one_of_many_processes_begins(url):
     async with open_store(url) as one, open_store(url) as other:
         found = await asyncio.gather(
             *(
-                store.write(functools.partial(dials.begin, intent=intent(key=f"k{key}"), lost="{}"))
+                store.write(functools.partial(dials.begin, intent=intent(key=f"k{key}"), lost="{}", far_ends=FAR_ENDS))
                 for key in range(10)
                 for store in (one, other, one)
             )
@@ -237,8 +254,8 @@ async def test_a_try_moves_on_to_the_next_account_only_while_it_is_under_way(jou
     current = await journal.read(kept.dial_id)
     await journal.end(current, UNKNOWN)
 
-    assert ("saigon", moved) == (current.account, current.sent_at)
-    assert moved > kept.sent_at
+    assert ("saigon", moved) == (current.account, current.tried_at)
+    assert moved > kept.tried_at
     assert await journal.move(current, "hanoi") is None
 
 
@@ -402,8 +419,7 @@ async def test_another_call_is_not_the_dials(journal, call):
     kept = await journal.dialled(UNKNOWN)
 
     assert {} == await journal.settle(call)
-    assert {kept.dial_id: "not_placed"} == await journal.settle(call, hopeless=[kept])
-    assert "looked" == (await journal.read(kept.dial_id)).evidence
+    assert ("unknown", None) == ((found := await journal.read(kept.dial_id)).state, found.resolution)
 
 
 @pytest.mark.parametrize(
@@ -440,7 +456,7 @@ async def test_a_call_without_an_id_that_was_found_once_is_nobody_elses(journal)
     second = await journal.dialled(UNKNOWN, 31)
 
     assert {} == await journal.settle(row)
-    assert {second.dial_id: "not_placed"} == await journal.settle(row, hopeless=[second])
+    assert {second.dial_id: "not_found"} == await journal.settle(row, over=[second])
 
 
 async def test_a_dial_whose_call_is_known_takes_no_other(journal):
@@ -461,14 +477,221 @@ async def test_a_live_call_and_its_record_are_one(journal):
     assert "unknown" == (await journal.read(second.dial_id)).state
 
 
-async def test_a_dial_that_began_again_is_not_ended_by_an_older_look(journal):
-    """What was hopeless was the try before."""
-    first = await journal.dialled(UNKNOWN, key="k")
-    await journal.settle(hopeless=[first])
-    again, _ = await journal.begin(intent(5, key="k"))
-    await journal.end(again, UNKNOWN)
+async def test_what_is_not_found_stays_unknown(journal):
+    """Looking ends, and proves nothing: the key stays spent, and only what shows the call changes the dial."""
+    kept = await journal.dialled(UNKNOWN, key="k")
+    assert {kept.dial_id: "not_found"} == await journal.settle(over=[kept])
+    found = await journal.read(kept.dial_id)
+    again, new = await journal.begin(intent(900, key="k"))
 
-    assert {} == await journal.settle(hopeless=[first])
+    assert ("unknown", "not_found", None) == (found.state, found.resolution, found.evidence)
+    assert (False, found) == (new, again)
+    assert [] == await journal.wanted()
+
+
+async def test_an_event_that_comes_when_looking_is_over_tells_of_the_dial(journal, log):
+    """Its key is told what became of it."""
+    kept = await journal.dialled(UNKNOWN, key="k")
+    await journal.settle(over=[kept])
+    await log.append([event(100)])
+    again, new = await journal.begin(intent(900, key="k"))
+
+    assert (False, "placed", "event", "c1") == (new, again.state, again.evidence, again.call_id)
+
+
+@pytest.mark.parametrize("kind", [EventType.ENDED, EventType.RINGING])
+async def test_an_event_that_we_made_up_proves_no_ring(journal, log, kind):
+    """The reconciler ends a conversation of which nothing is seen: that is no sign of a call."""
+    kept = await journal.dialled(UNKNOWN)
+    await log.append([event(5, type=kind, call_id=None, source=EventSource.RECONCILED)])
+
+    assert {} == await journal.settle()
+    assert "unknown" == (await journal.read(kept.dial_id)).state
+
+
+@pytest.mark.parametrize("spelled", ['"k"', "k"])
+@pytest.mark.parametrize("first", [placed("c1"), UNKNOWN])
+async def test_of_two_spellings_of_a_key_the_one_that_may_have_rung_answers(journal, store, spelled, first):
+    """An older journal may hold both."""
+    other = {'"k"': "k", "k": '"k"'}[spelled]
+    rang, _ = await journal.begin(intent(key="1"))
+    await journal.end(rang, first)
+    quiet, _ = await journal.begin(intent(key="2"))
+    await journal.end(quiet, NOT_PLACED)
+    for kept, key in ((rang, spelled), (quiet, other)):
+        spell = update(schema.dials).where(schema.dials.c.dial_id == kept.dial_id).values(idempotency_key=key)
+        await store.write(lambda c, spell=spell: c.execute(spell).rowcount)
+    again, new = await journal.begin(intent(9, key="k"))
+
+    assert (False, rang.dial_id) == (new, again.dial_id)
+
+
+async def test_a_key_in_quotes_that_did_not_ring_begins_again(journal, store):
+    """As the same dial."""
+    first = await journal.dialled(NOT_PLACED, key=dials.quoted("k"))
+    again, new = await journal.begin(intent(9, key="k"))
+
+    assert (True, first.dial_id) == (new, again.dial_id)
+
+
+# Another far end
+
+
+async def test_nothing_is_concluded_from_another_far_end(journal, log):
+    """The account speaks to another PBX since: neither its calls nor its events tell of the dial."""
+    kept = await journal.dialled(UNKNOWN, key="k", far_end="before")
+    await log.append([event(5)])
+
+    assert {} == await journal.settle(seen(1, call_id="c1"))
+    again, _ = await journal.begin(intent(9, key="k"))
+    assert kept == again
+
+
+async def test_a_dial_at_another_far_end_takes_no_call_of_this_one(journal):
+    """Though it is nearer in time."""
+    await journal.dialled(placed(), 0, far_end="before")
+    kept = await journal.dialled(UNKNOWN, 5)
+
+    assert {kept.dial_id: "placed"} == await journal.settle(seen(1))
+
+
+async def test_looking_ends_for_dials_at_another_far_end(journal, store):
+    """After the same time, unlooked."""
+    old, young = [await journal.dialled(UNKNOWN, after, far_end="before") for after in (-60, 60)]
+    here = await journal.dialled(UNKNOWN, -60)
+    await store.write(lambda c: dials.stop_looking_elsewhere(c, "hanoi", "here", NOW, NOW))
+
+    assert ["not_found", None, None] == [(await journal.read(each.dial_id)).resolution for each in (old, young, here)]
+
+
+# In turns
+
+
+async def test_more_dials_than_a_look_takes_hide_nobody(journal, store, monkeypatch):
+    """Those that were looked for the longest ago come first; another account's are seen whatever this one has."""
+    monkeypatch.setattr(dials, "MOST", 2)
+    kept = [await journal.dialled(UNKNOWN, after) for after in range(5)]
+    await journal.dialled(UNKNOWN, 9, account="saigon")
+    turns = []
+    for turn in range(3):
+        wanted = await journal.wanted()
+        turns.append([each.dial_id for each in wanted])
+        now = NOW + timedelta(minutes=turn)
+        await store.write(lambda c, wanted=wanted, now=now: dials.settle(c, "hanoi", wanted, [], LATEST, now))
+
+    ids = [each.dial_id for each in kept]
+    assert [ids[:2], ids[2:4], [ids[4], ids[0]]] == turns
+    accounts = await store.read(lambda c: dials.accounts_to_look_at(c, ["hanoi", "saigon", "other"]))
+    assert ["hanoi", "saigon"] == accounts
+
+
+async def test_dials_that_are_long_under_way_hide_no_dead_ones(journal, monkeypatch):
+    """However many are alive."""
+    monkeypatch.setattr(dials, "MOST", 2)
+    for _ in range(3):
+        await journal.dialled(process="p1")
+    gone = [await journal.dialled(process="p2") for _ in range(3)]
+    await journal.leave("p2")
+    await journal.give_up()
+
+    assert ["unknown"] * 3 == [(await journal.read(each.dial_id)).state for each in gone]
+
+
+# Earlier tries, and what people say
+
+
+async def test_earlier_tries_of_a_key_are_kept(journal):
+    """With how each ended, also where that came late."""
+    first = await journal.dialled(NOT_PLACED, key="k")
+    second, _ = await journal.begin(intent(5, key="k"))
+    moved = await journal.move(second, "saigon")
+    tried, _ = await journal.history(first)
+
+    assert [("hanoi", "not_placed", NOW, {"code": "agent_busy"})] == [
+        (each.account, each.state, each.tried_at, each.error) for each in tried
+    ]
+    assert moved > second.tried_at
+    assert not await journal.end(first, placed("c1"))
+    (late,), _ = await journal.history(first)
+    assert ("placed", "c1") == (late.state, late.call_id)
+
+
+async def test_an_account_that_refused_before_the_next_was_tried_is_a_try(journal, store):
+    """With its error."""
+    kept, _ = await journal.begin(intent())
+    go_on = functools.partial(dials.move, refused='{"code": "agent_busy"}', far_end="there")
+    moved = await store.write(lambda c: go_on(c, kept.dial_id, kept.tried_at, "saigon", NOW))
+    found = await journal.read(kept.dial_id)
+    (tried,), _ = await journal.history(kept)
+
+    assert ("in_progress", "saigon", "there", moved, None) == (
+        found.state,
+        found.account,
+        found.far_end,
+        found.tried_at,
+        found.error,
+    )
+    assert ("hanoi", "not_placed", {"code": "agent_busy"}) == (tried.account, tried.state, tried.error)
+
+
+async def test_a_person_may_say_that_an_unknown_dial_did_not_ring(journal):
+    """Then its key may dial; the try and the statement are kept."""
+    kept = await journal.dialled(UNKNOWN, key="k")
+    assert ("not_placed", None, None) == await journal.state(kept)
+    found = await journal.read(kept.dial_id)
+    _, new = await journal.begin(intent(900, key="k"))
+    (tried,), (said,) = await journal.history(kept)
+
+    assert ("stated", "statement") == (found.resolution, found.evidence)
+    assert new
+    assert ("unknown", "not_placed", "stated") == (kept.state, tried.state, tried.resolution)
+    assert ("not_placed", "the agent says so", "ops") == (said.state, said.note, said.caller)
+
+
+async def test_a_person_may_be_mistaken(journal):
+    """What was stated can be stated otherwise."""
+    kept = await journal.dialled(UNKNOWN)
+    states = [(await journal.state(kept, state, after))[0] for state, after in (("placed", 600), ("not_placed", 700))]
+
+    assert ["placed", "not_placed"] == states
+    assert 2 == len((await journal.history(kept))[1])
+
+
+@pytest.mark.parametrize(
+    ("ending", "after"),
+    [(None, 600), (UNKNOWN, 119), (placed("c1"), 600), (NOT_PLACED, 600)],
+)
+async def test_a_statement_is_refused(journal, ending, after):
+    """While the vendor is asked, while it may still answer, and against evidence."""
+    kept = await journal.dialled(ending)
+    state, refused, left = await journal.state(kept, after=after)
+
+    assert kept.state == state
+    assert refused
+    assert (ending is None or ending is UNKNOWN) == (left is not None)
+    assert [] == (await journal.history(kept))[1]
+
+
+async def test_an_event_is_worth_more_than_a_statement(journal, log):
+    """It is refused where an event has told of the call; and a later event says that it rang."""
+    other = {"extension": "102", "number": "0899098898"}
+    first, second = await journal.dialled(UNKNOWN), await journal.dialled(UNKNOWN, key="k", **other)
+    await log.append([event(5)])
+    state, refused, _ = await journal.state(first)
+    await journal.state(second)
+    await log.append([event(100, extension="102", from_number="102", to_number="0899098898", call_id="c2")])
+    again, new = await journal.begin(intent(900, key="k", **other))
+
+    assert ("placed", True) == (state, refused is not None)
+    assert (False, "placed", "c2") == (new, again.state, again.call_id)
+
+
+async def test_a_dead_processes_dial_can_be_stated(journal):
+    """Nobody has to have looked for it."""
+    kept = await journal.dialled(process="p2")
+    await journal.leave("p2")
+
+    assert ("not_placed", None, None) == await journal.state(kept)
 
 
 async def test_the_state_of_a_dials_conversation_is_dialing(journal, store):
@@ -479,3 +702,12 @@ async def test_the_state_of_a_dials_conversation_is_dialing(journal, store):
     )
 
     assert (CallState.DIALING, NUMBER) == tuple(await store.read(lambda c: c.execute(query).one()))
+
+
+async def test_a_call_that_comes_to_light_late_tells_of_its_dial(journal):
+    """Looking for the first was over; the second is looked for, and does not take the first one's call."""
+    first, second = await journal.dialled(UNKNOWN, 0), await journal.dialled(UNKNOWN, 60)
+    await journal.settle(over=[first])
+
+    assert {first.dial_id: "placed"} == await journal.settle(seen(1))
+    assert "unknown" == (await journal.read(second.dial_id)).state

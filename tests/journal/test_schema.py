@@ -10,18 +10,37 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from gateway_contracts import ConfigError
+from gateway_contracts import ConfigError, GatewayError
 from sqlalchemy import text
 
-from gateway.journal import migrations, open_store, schema
+from gateway.journal import dials, migrations, open_store, schema
 from tests.journal.rows import insert_event, names
 
-SECOND = """
+NEXT = """
 import sqlalchemy as sa
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9999", {newest!r}
 def upgrade(op):
     op.add_column("leases", sa.Column("note", sa.Text))
 """
+FOLDER = Path(migrations.__file__).parent
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch):
+    """Lets only the first revisions be known, and beside them files with other *texts*."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+
+    def know(count, *texts):
+        for old in folder.iterdir():
+            old.unlink()
+        for file in sorted(FOLDER.glob("revision_*.py"))[:count]:
+            (folder / file.name).write_text(file.read_text())
+        for index, text_ in enumerate(texts):
+            (folder / f"revision_new_{index}.py").write_text(text_)
+        monkeypatch.setattr(migrations, "_FOLDER", folder)
+
+    return know
 
 
 def test_an_id_that_is_made_later_sorts_later(monkeypatch):
@@ -54,19 +73,58 @@ async def test_a_missing_index_would_be_seen(store):
     assert "add_index" == (await store.write(differences))[0][0]
 
 
-async def test_an_older_schema_is_migrated(url, tmp_path, monkeypatch):
+async def test_an_older_schema_is_migrated(url, known):
     """What is in it stays."""
     async with open_store(url) as store:
         await store.write(insert_event("old"))
-    folder = tmp_path / "migrations"
-    folder.mkdir()
-    (folder / "revision_0001.py").write_text((Path(migrations.__file__).parent / "revision_0001.py").read_text())
-    (folder / "revision_0002.py").write_text(SECOND)
-    monkeypatch.setattr(migrations, "_FOLDER", folder)
+    files = sorted(FOLDER.glob("revision_*.py"))
+    known(len(files), NEXT.format(newest=files[-1].stem.removeprefix("revision_")))
 
     async with open_store(url) as store:
         assert ["old"] == await store.read(names)
         assert [] == await store.read(lambda connection: list(connection.execute(text("SELECT note FROM leases"))))
+
+
+DIAL_0001 = """INSERT INTO dials (dial_id, account, asked, caller, idempotency_key, fingerprint, state, request,
+    extension, number, created_at, sent_at, finished_at, evidence, process)
+    VALUES ('{id}', 'hanoi', 'hanoi', '', '{id}', 'f', '{state}', '{{}}',
+    '101', '0899098899', 1, 1, 2, '{evidence}', 'p')"""
+
+
+async def test_what_was_not_placed_by_looking_is_read_as_not_found(empty_url, known):
+    """A dial of 0.1.0 that was only looked for keeps its key; one with proof stays as it is."""
+    known(1)
+    async with open_store(empty_url) as store:
+        for id_, state, evidence in (("looked", "not_placed", "looked"), ("refused", "not_placed", "answer")):
+            insert = text(DIAL_0001.format(id=id_, state=state, evidence=evidence))
+            await store.write(lambda connection, insert=insert: connection.execute(insert).rowcount)
+    known(99)
+
+    async with open_store(empty_url) as store:
+        looked, refused = [await store.read(lambda c, i=i: dials.read(c, i)) for i in ("looked", "refused")]
+    assert ("unknown", "not_found", None) == (looked.state, looked.resolution, looked.evidence)
+    assert ("not_placed", None, "answer") == (refused.state, refused.resolution, refused.evidence)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        DIAL_0001.format(id="dl_2", state="in_progress", evidence=""),
+        "UPDATE dials SET state = 'not_placed', evidence = 'looked' WHERE dial_id = 'dl_1' AND sent_at = 1",
+        "UPDATE dials SET state = 'in_progress', sent_at = 5, process = 'old' WHERE dial_id = 'dl_1'",
+        "SELECT state FROM dials WHERE asked = 'hanoi' AND caller = '' ORDER BY sent_at",
+    ],
+)
+async def test_a_process_of_an_older_version_can_write_no_dial(empty_url, known, statement):
+    """It was running when the journal was migrated: it would say not_placed by looking, and dial again."""
+    known(1)
+    async with open_store(empty_url) as old:
+        dial = text(DIAL_0001.format(id="dl_1", state="unknown", evidence=""))
+        await old.write(lambda connection: connection.execute(dial).rowcount)
+        known(99)
+        async with open_store(empty_url):
+            with pytest.raises(GatewayError):
+                await old.write(lambda connection: connection.execute(text(statement)).rowcount)
 
 
 async def test_a_newer_schema_is_refused(url):

@@ -43,12 +43,13 @@ FAULTS = [
 
 @attrs.define
 class Figures:
-    """What a soak saw. `placed` and `not_placed` are as the clients know it in the end, of each key once."""
+    """What a soak saw. `placed`, `not_placed` and `not_found` are what the clients know in the end of each key."""
 
     dials: int
     kills: int = 0
     placed: int = 0
     not_placed: int = 0
+    not_found: int = 0
     tries: collections.Counter = attrs.field(factory=collections.Counter)  # answers by code, or how none came
     replayed: int = 0
     most_originated: int = 0  # of all keys
@@ -167,18 +168,24 @@ class Soak:
                 self.progress.notify_all()
 
     async def dial(self, account, index, *, only_look):
-        """Ask with one key until it is known how it ended; who does not *only_look* wants the call all the same."""
+        """Ask with one key until it is known how it ended, or looking is over; who does not *only_look* wants the call
+        all the same, and asks again with the key where nothing rang.
+        """
         body = {"extension": self.random.choice(EXTENSIONS), "number": number_of(index)}
         while True:
             headers = {"Idempotency-Key": f"key-{index}"}
             status, problem = await self.ask("POST", f"{account}/calls", json=body, headers=headers)
             if status == 201:
                 return "placed"
-            if status == 504 and problem["code"] == "outcome_unknown" and only_look:
+            if status == 504 and problem["code"] == "outcome_unknown":
                 while True:
                     status, dial = await self.ask("GET", f"{account}/dials/{problem['dial_id']}")
                     if status == 200 and dial["state"] in ("placed", "not_placed"):
-                        return dial["state"]
+                        if only_look or dial["state"] == "placed":
+                            return dial["state"]
+                        break
+                    if status == 200 and dial["resolution"] == "not_found":
+                        return "not_found"
 
     async def ask(self, verb, path, **options):
         """The status and body of an answer; None for a status when none came."""
@@ -201,7 +208,7 @@ class Soak:
 
     async def all_known(self):
         """Wait until the journal has an end for every dial."""
-        open_ = "SELECT 1 FROM dials WHERE state NOT IN ('placed', 'not_placed') LIMIT 1"
+        open_ = "SELECT 1 FROM dials WHERE state NOT IN ('placed', 'not_placed') AND resolution IS NULL LIMIT 1"
         while await asyncio.to_thread(self.rows, open_):
             pass
 
@@ -214,21 +221,22 @@ class Soak:
         rang = collections.Counter(
             (account, each.number) for account, pbx in self.pbxs.items() for each in pbx.originated
         )
-        kept = {
-            (account, number): state for account, number, state in self.rows("SELECT account, number, state FROM dials")
-        }
+        query = "SELECT account, number, coalesce(resolution, state) FROM dials"
+        kept = {(account, number): state for account, number, state in self.rows(query)}
         ids = {each.number: each.call_id for pbx in self.pbxs.values() for each in pbx.originated}
         for (account, index), state in self.ends.items():
             one = (account, number_of(index))
-            truth = "placed" if rang[one] else "not_placed"
-            if {state, kept.get(one)} != {truth} or rang[one] > 1:
+            # That a call is not found is said of none that rang: these PBXs tell of all.
+            truth = {"placed"} if rang[one] else {"not_placed", "not_found"}
+            if not {state, kept.get(one)} <= truth or rang[one] > 1:
                 figures.disagreements.append({"key": index, "told": state, "kept": kept.get(one), "rang": rang[one]})
         for number, call_id in self.rows("SELECT number, call_id FROM dials WHERE call_id IS NOT NULL"):
             if ids.get(number) != call_id:
                 figures.disagreements.append({"number": number, "call_id": call_id, "truth": ids.get(number)})
         figures.originated, figures.most_originated = sum(rang.values()), max(rang.values(), default=0)
         figures.placed = sum(state == "placed" for state in self.ends.values())
-        figures.not_placed = len(self.ends) - figures.placed
+        figures.not_placed = sum(state == "not_placed" for state in self.ends.values())
+        figures.not_found = sum(state == "not_found" for state in self.ends.values())
         figures.evidence.update(evidence for (evidence,) in self.rows("SELECT evidence FROM dials"))
 
 

@@ -23,10 +23,12 @@ from gateway_contracts import (
 from gateway_simulators import Fault, LiveClock
 from gateway_simulators.antbuddy import AntbuddySimulator
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
+from sqlalchemy import update
+from yarl import URL
 
 from gateway import Gateway, resolving
-from gateway.dialling import Dialling
-from gateway.journal import JournalError, dials
+from gateway import dialling as dialling_module
+from gateway.journal import JournalError, dials, schema
 from gateway.keys import new_key
 from tests.vendors.conftest import serving
 
@@ -34,7 +36,7 @@ NUMBER = "0899888999"
 DIAL = {"extension": "101", "number": NUMBER}
 CLICK = "/v1/click2call/async"
 ANTBUDDY_CLICK = "/oapi/v1/call/click-to-call/*"
-AT_ONCE = resolving.Patience(settle=-1000, blind=-1000, again=0, every=0, rarely=0)
+AT_ONCE = resolving.Patience(looking=-1000, every=0, rarely=0)
 TOKEN = "token-of-the-account-hanoi"
 
 
@@ -83,7 +85,7 @@ def patient(monkeypatch):
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """A resolver that looks at once, and gives up when it finds nothing."""
+    """A resolver that looks at once, and stops looking when it finds nothing."""
     monkeypatch.setattr(resolving, "PATIENCE", AT_ONCE)
 
 
@@ -126,7 +128,7 @@ async def test_an_intent_is_on_disk_before_the_vendor_is_asked(gateway, pbx, row
     dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
     await pbx.until(lambda: pbx.faults.held)
 
-    query = "SELECT account, asked, caller, idempotency_key, state, extension, number, sent_at > 0 FROM dials"
+    query = "SELECT account, asked, caller, idempotency_key, state, extension, number, tried_at > 0 FROM dials"
     assert [("hanoi", "hanoi", "", "k1", "in_progress", "101", NUMBER, 1)] == rows(query)
 
     pbx.faults.release()
@@ -150,8 +152,8 @@ async def test_what_cannot_be_written_is_not_dialled(gateway, pbx, tmp_path):
     with unwritable(tmp_path), pytest.raises(JournalError) as caught:
         await dial(gateway["hanoi"], idempotency_key="k1")
 
-    assert (DialState.NOT_PLACED, "hanoi", "start_call") == (
-        caught.value.dial_state,
+    assert (None, "hanoi", "start_call") == (
+        caught.value.dial_state,  # of the key's dial, which cannot be read now
         caught.value.account,
         caught.value.operation,
     )
@@ -229,9 +231,8 @@ async def test_an_intent_of_which_nobody_heard_that_it_is_written_keeps_no_key(g
         raise JournalError("gone")
 
     monkeypatch.setattr(store, "write", write_and_fail)
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(JournalError):
         await dial(gateway["hanoi"], idempotency_key="k1")
-    assert DialState.NOT_PLACED is caught.value.dial_state
     await asyncio.wait(gateway["hanoi"].carry_out.dialling._late)
 
     await dial(gateway["hanoi"], idempotency_key="k1")
@@ -255,42 +256,122 @@ async def test_a_process_that_dials_stays_alive(gateway, pbx, rows, monkeypatch)
     await dialling
 
 
+# The fence
+
+
 @pytest.fixture
-def stopped(gateway, monkeypatch):
-    """The process is stopped for a minute between the intent and the request, while somebody does a *work*."""
-    begin = Dialling._begin
+def stalled(gateway, pbx):
+    """The process dials, and is held up after the intent, while it waits for its token; meanwhile a *work* is done."""
 
-    def meanwhile(work):
-        async def begin_and_stop(self, *args):
-            begun = await begin(self, *args)
-            await self._write(lambda connection: connection.exec_driver_sql(work).rowcount)
-            begun.seen_at -= 60
-            return begun
+    @contextlib.asynccontextmanager
+    async def stall():
+        pbx.faults.add(Fault("/v1/auth/token", kind="hold", execute=True))
+        dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
+        await pbx.until(lambda: pbx.faults.held)
+        yield dialling
+        pbx.faults.release()
+        await asyncio.wait([dialling])
 
-        monkeypatch.setattr(Dialling, "_begin", begin_and_stop)
-
-    return meanwhile
+    return stall
 
 
-async def test_whoever_was_stopped_for_long_asks_first_whether_the_dial_is_still_its_own(gateway, pbx, rows, stopped):
-    """Others may have taken it for dead, and have dialled with the same key."""
-    stopped("UPDATE dials SET state = 'not_placed'")
+@pytest.mark.parametrize("state", ["unknown", "not_placed", "placed"])
+async def test_a_dial_that_was_given_up_meanwhile_is_not_sent(gateway, pbx, rows, stalled, state):
+    """Another process took this one for dead: the try is read again when the token and the connection are there."""
+    async with stalled() as dialling:
+        store = (await gateway.journal.get()).store
+        give_up = update(schema.dials).values(state=state)
+        await store.write(lambda connection: connection.execute(give_up).rowcount)
 
-    with pytest.raises(GatewayError) as caught:
-        await dial(gateway["hanoi"], idempotency_key="k1")
-
-    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert DialState.NOT_PLACED is dialling.exception().dial_state
     assert [] == pbx.originated
+    assert [("placed" if state == "placed" else "not_placed",)] == rows("SELECT state FROM dials")
 
 
-async def test_whoever_was_stopped_and_is_not_taken_for_dead_dials(gateway, pbx, rows, stopped):
+async def test_a_dial_that_is_still_its_own_is_sent_after_a_wait(gateway, pbx, rows, stalled):
     """Once."""
-    stopped("UPDATE dials SET extension = extension")
-
-    await dial(gateway["hanoi"], idempotency_key="k1")
+    async with stalled():
+        pass
 
     assert 1 == len(pbx.originated)
     assert [("placed",)] == rows("SELECT state FROM dials")
+
+
+async def test_a_dial_is_not_sent_late(gateway, pbx, rows, stalled, monkeypatch):
+    """After `dial_start` nobody waits for the call any more, whatever held it up: asleep, or a slow vendor."""
+    async with stalled() as dialling:
+        now = dialling_module.moment()
+        monkeypatch.setattr(dialling_module, "moment", lambda: now + 10)
+
+    assert ("vendor_timeout", True) == (dialling.exception().code, dialling.exception().retryable)
+    assert DialState.NOT_PLACED is dialling.exception().dial_state
+    assert "timeouts.dial_start" in dialling.exception().message
+    assert [] == pbx.originated
+    assert [("not_placed",)] == rows("SELECT state FROM dials")
+
+
+async def test_a_dial_waits_no_longer_for_the_journal_than_it_may(config, pbx, tmp_path):
+    """The database stands still: nothing rings when it goes on, and its key is not spent."""
+    config["accounts"]["hanoi"]["timeouts"] = {"dial_start": 0.2}
+    async with Gateway.from_config(config) as gateway:
+        await dial(gateway["hanoi"], extension="102")
+        with unwritable(tmp_path), pytest.raises(JournalError) as caught:
+            await dial(gateway["hanoi"], idempotency_key="k1")
+        assert caught.value.dial_state is None
+        await asyncio.wait(gateway["hanoi"].carry_out.dialling._late)
+
+    assert ["102"] == [each.extension for each in pbx.originated]
+
+
+async def test_a_dial_of_which_nothing_was_awaited_is_not_read_again(gateway, pbx, monkeypatch):
+    """With a token and a connection at hand, the bytes follow the commit."""
+    await dial(gateway["hanoi"], extension="102")
+    asked = []
+    is_current = dials.is_current
+    monkeypatch.setattr(dials, "is_current", lambda *args, **more: asked.append(1) or is_current(*args, **more))
+    await dial(gateway["hanoi"])
+
+    assert [] == asked
+    assert 2 == len(pbx.originated)
+
+
+async def test_what_is_sent_again_after_a_401_passes_the_fence_again(gateway, pbx, monkeypatch):
+    """The token was revoked; when its successor comes, the dial may be too late."""
+    await dial(gateway["hanoi"], extension="102")
+    pbx.expire_tokens()
+    pbx.faults.add(Fault("/v1/auth/token", kind="hold", execute=True))
+    dialling = asyncio.create_task(dial(gateway["hanoi"]))
+    await pbx.until(lambda: pbx.faults.held)
+    now = dialling_module.moment()
+    monkeypatch.setattr(dialling_module, "moment", lambda: now + 10)
+    pbx.faults.release()
+    with pytest.raises(GatewayError) as caught:
+        await dialling
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert 1 == len(pbx.originated)
+
+
+async def test_a_slow_body_takes_the_dials_time(keyed, pbx):
+    """It counts from the head of the request: who clicked has long gone when the rest of it comes."""
+    _, url, keys = keyed
+    body = b'{"extension": "101", "number": "0899888999"}'
+    address = URL(url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    head = f"POST /v1/accounts/hanoi/calls HTTP/1.1\r\nHost: {address.host}:{address.port}\r\nConnection: close\r\n"
+    head += f"Authorization: Bearer {keys['crm']}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")  # so the head was read, and the body is waited for
+    with pytest.MonkeyPatch.context() as patch:
+        now = dialling_module.moment()
+        patch.setattr(dialling_module, "moment", lambda: now + 10)
+        writer.write(body)
+        answer = await reader.read()
+    writer.close()
+
+    assert b"504" in answer.partition(b"\r\n")[0]
+    assert b'"dial_state":"not_placed"' in answer
+    assert [] == pbx.originated
 
 
 async def test_what_was_found_out_stays_whatever_the_caller_sees(config, pbx, rows):
@@ -361,7 +442,7 @@ async def test_a_key_belongs_to_its_request(gateway, pbx, more):
     with pytest.raises(IdempotencyMismatch) as caught:
         await dial(gateway["hanoi"], idempotency_key="k1", **more)
 
-    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert (DialState.PLACED, first.dial_id) == (caught.value.dial_state, caught.value.dial_id)
     assert first == await dial(gateway["hanoi"], idempotency_key="k1", auto_answer=False, hotline=None)
     assert 1 == len(pbx.originated)
 
@@ -514,6 +595,91 @@ async def test_a_replay_says_so(keyed, session, pbx, patient):
     assert 2 == len(pbx.originated)
 
 
+async def test_a_refused_retry_says_nothing_of_the_keys_dial(config, session, pbx, patient, tmp_path):
+    """The request itself did not get as far as the vendor; the key's dial has rung. Without a key that is the same."""
+    keys = {name: new_key() for name in ("crm", "reader")}
+    scopes = {"crm": ["calls"], "reader": ["records"]}
+    config["proxy"] = {"keys": [{"name": n, "sha256": keys[n][1], "scopes": scopes[n]} for n in keys]}
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url:
+        pbx.faults.add(Fault(CLICK, kind="drop"))
+        first = await post(session, url, keys["crm"][0], "k1")
+        await hasten(gateway)
+
+        async def refused(key=keys["crm"][0], account="hanoi", idempotency_key="k1", **more):
+            headers = {"Authorization": f"Bearer {key}", **more.pop("headers", {})}
+            headers |= {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+            async with session.post(
+                f"{url}/v1/accounts/{account}/calls", json={**DIAL, **more}, headers=headers
+            ) as answer:
+                body = await answer.json()
+                return answer.status, body.get("dial_state")
+
+        ways = {
+            401: {"key": "gw_replaced"},
+            403: {"key": keys["reader"][0]},
+            404: {"account": "renamed"},
+            400: {"numbr": "1"},
+        }
+        found = {status: await refused(**way) for status, way in ways.items()}
+        site = await refused(headers={"Origin": "https://other.example"})
+        without = {status: await refused(idempotency_key=None, **way) for status, way in ways.items()}
+        with unwritable(tmp_path):
+            held = await refused()
+            held_without = await refused(idempotency_key=None)
+
+    assert "unknown" == first[2]["dial_state"]
+    assert {status: (status, None) for status in ways} == found
+    assert {status: (status, "not_placed") for status in ways} == without
+    assert [(403, None), (503, None), (503, "not_placed")] == [site, held, held_without]
+    assert 1 == len(pbx.originated)
+
+
+async def test_a_refused_retry_from_python_says_nothing_either(config, pbx, patient):
+    """Whoever refuses it: this process, the network, or the sidecar."""
+    key, digest = new_key()
+    config["proxy"] = {"keys": [{"name": "crm", "sha256": digest, "scopes": ["calls"]}]}
+    states = []
+    async with Gateway.from_config(config) as gateway, contextlib.AsyncExitStack() as sidecar:
+        url = await sidecar.enter_async_context(serving(gateway))
+        async with Gateway.remote(url, key=key) as remote:
+            for account in (gateway["hanoi"], remote["hanoi"]):
+                for more in ({"idempotency_key": "k1"}, {}):
+                    with pytest.raises(InvalidRequest) as caught:
+                        await dial(account, number="\x00", **more)
+                    states.append(caught.value.dial_state)
+            await sidecar.aclose()
+            for more in ({"idempotency_key": "k1"}, {}):
+                with pytest.raises(GatewayError) as caught:
+                    await dial(remote["hanoi"], **more)
+                states.append(caught.value.dial_state)
+
+    assert [None, DialState.NOT_PLACED] * 3 == states
+
+
+@pytest.mark.parametrize("spelled", ['"k-1"', "k-1", ' "k-1" '])
+async def test_a_key_in_quotes_is_the_same_key(keyed, session, pbx, spelled):
+    """As the draft standard of the header writes it; embedded and remote alike."""
+    _, url, keys = keyed
+    first = await post(session, url, keys["crm"], "k-1")
+    again = await post(session, url, keys["crm"], spelled)
+    async with Gateway.remote(url, key=keys["crm"]) as remote:
+        third = await dial(remote["hanoi"], idempotency_key=spelled.strip())
+
+    assert first[2] == again[2]
+    assert first[2]["dial_id"] == third.dial_id
+    assert 1 == len(pbx.originated)
+
+
+@pytest.mark.parametrize("empty", ['""', '" "'])
+async def test_a_key_in_quotes_that_holds_nothing_is_none(gateway, pbx, empty):
+    """Or all clicks of an application that forgot it would be one dial."""
+    with pytest.raises(InvalidRequest) as caught:
+        await dial(gateway["hanoi"], idempotency_key=empty)
+
+    assert {"idempotency_key": "must not be blank"} == caught.value.fields
+    assert [] == pbx.originated
+
+
 async def test_a_dial_under_way_is_a_conflict(keyed, session, pbx):
     """With the time to wait."""
     _, url, keys = keyed
@@ -635,45 +801,107 @@ async def test_a_finished_call_is_found_in_the_records(gateway, pbx, hasty):
     assert found.conversation_id
 
 
-async def test_what_nothing_shows_was_not_placed(gateway, pbx, hasty, rows):
-    """After enough looking; then the key may dial."""
+async def test_what_nothing_shows_stays_unknown(gateway, pbx, hasty, rows):
+    """Looking proves no silence: the key stays spent, and says so, with what to do."""
     pbx.faults.add(Fault(CLICK, kind="drop_before"))
     dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
-    assert 1 == len(rows("SELECT * FROM conversations"))
 
     found = await gateway["hanoi"].dial(dial_id)
 
-    assert ("not_placed", "looked", None) == (found.state, found.evidence, found.conversation_id)
-    assert [] == rows("SELECT * FROM conversations")
-    await dial(gateway["hanoi"], idempotency_key="k1")
-    assert 1 == len(pbx.originated)
+    assert ("unknown", "not_found", None) == (found.state, found.resolution, found.evidence)
+    assert (None, found.conversation_id) != (found.finished_at, None)
+    with pytest.raises(OutcomeUnknown, match="Ask the agent") as caught:
+        await dial(gateway["hanoi"], idempotency_key="k1")
+    assert (dial_id, False, f"dials/{dial_id}/statement" in caught.value.message) == (
+        caught.value.dial_id,
+        caught.value.retryable,
+        True,
+    )
+    assert [] == pbx.originated
+
+
+async def test_a_person_lets_the_key_dial_again(config, pbx, hasty, rows, session):
+    """By an audited statement, in Python as over HTTP; every try of the key stays visible."""
+    config["accounts"]["hanoi"]["timeouts"] = {"dial_wait": 0.001}
+    key, digest = new_key()
+    config["proxy"] = {"keys": [{"name": "ops", "sha256": digest, "scopes": ["calls", "admin"]}]}
+    pbx.faults.add(*(Fault(CLICK, kind="drop_before") for _ in range(2)))
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url:
+        dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+        stated = await gateway["hanoi"].make_statement(dial_id, state="not_placed", note="Lan: it was silent")
+        assert dial_id == await lost(gateway["hanoi"], idempotency_key="k1")
+        path, headers = f"{url}/v1/accounts/hanoi/dials/{dial_id}/statement", {"Authorization": f"Bearer {key}"}
+        said = {"state": "not_placed", "note": "Lan: silent again"}
+        async with session.post(path, json=said, headers=headers) as answer:
+            over_http = answer.status, await answer.json()
+        call = await dial(gateway["hanoi"], idempotency_key="k1")
+        found = await gateway["hanoi"].dial(dial_id)
+        with pytest.raises(Conflict, match="known to be placed"):
+            await gateway["hanoi"].make_statement(dial_id, state="not_placed", note="no")
+
+    assert ("not_placed", "stated", "statement") == (stated.state, stated.resolution, stated.evidence)
+    assert (200, "not_placed", "ops") == (over_http[0], over_http[1]["state"], over_http[1]["statements"][1]["key"])
+    assert (dial_id, [call.call_id]) == (call.dial_id, [each.call_id for each in pbx.originated])
+    assert [("not_placed", "stated")] * 2 == [(each.state, each.resolution) for each in found.tries]
+    assert ["Lan: it was silent", "Lan: silent again"] == [each.note for each in found.statements]
+
+
+async def test_a_statement_is_the_word_of_an_administrator_of_the_account(keyed, session, pbx, patient):
+    """Not while the vendor may still answer, not of nothing, not without a note."""
+    _, url, keys = keyed
+    pbx.faults.add(Fault(CLICK, kind="drop"))
+    dial_id = (await post(session, url, keys["crm"], "k1"))[2]["dial_id"]
+
+    async def said(name, *, of=dial_id, **body):
+        headers = {"Authorization": f"Bearer {keys[name]}"}
+        path = f"{url}/v1/accounts/hanoi/dials/{of}/statement"
+        body = {"state": "not_placed", "note": "silent", **body}
+        async with session.post(path, json=body, headers=headers) as answer:
+            return answer.status, (await answer.json()).get("code"), "Retry-After" in answer.headers
+
+    assert (403, "forbidden", False) == await said("crm")
+    assert (404, "not_found", False) == await said("boss", of="dl_none")
+    assert (409, "conflict", True) == await said("boss")
+    for wrong in ({"state": "unknown"}, {"note": " "}, {"note": "x" * 1001}, {"note": "a\x00b"}, {"more": 1}):
+        assert (400, "invalid_request", False) == await said("boss", **wrong)
+
+
+async def test_a_statement_over_a_sidecar_from_python(config, pbx, hasty):
+    """The same words, the same errors."""
+    config["accounts"]["hanoi"]["timeouts"] = {"dial_wait": 0.001}
+    pbx.faults.add(Fault(CLICK, kind="drop_before"))
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url, Gateway.remote(url) as remote:
+        dial_id = await lost(remote["hanoi"], idempotency_key="k1")
+        with pytest.raises(InvalidRequest):
+            await remote["hanoi"].make_statement(dial_id, state="perhaps", note="x")
+        stated = await remote["hanoi"].make_statement(dial_id, state="placed", note="Lan took the call")
+        with pytest.raises(NotFound):
+            await remote["hanoi"].make_statement("dl_none", state="placed", note="x")
+
+    assert ("placed", "stated", "local") == (stated.state, stated.resolution, stated.statements[0].key)
 
 
 @pytest.mark.parametrize("path", ["/v1/call", "/v1/cdr*"])
-async def test_nothing_is_concluded_while_a_source_fails(gateway, pbx, hasty, path):
+async def test_looking_goes_on_while_a_source_fails(gateway, pbx, hasty, path):
     """A vendor that cannot be asked has shown nothing; it is asked again."""
-    pbx.faults.add(Fault(CLICK, kind="drop_before"))
+    pbx.faults.add(Fault(CLICK, kind="drop"))
     dial_id = await lost(gateway["hanoi"])
     pbx.faults.add(Fault(path, kind="replace", status=400, body={"error": "no"}))
 
     first = await gateway["hanoi"].dial(dial_id)
     second = await gateway["hanoi"].dial(dial_id)
 
-    assert ["unknown", "not_placed"] == [first.state, second.state]
+    assert [("unknown", "looking"), ("placed", None)] == [(each.state, each.resolution) for each in (first, second)]
 
 
-async def test_nothing_is_concluded_too_early(gateway, pbx, antbuddy, monkeypatch):
-    """Before a call would show for certain the dial stays unknown: for long where live calls cannot be seen."""
-    monkeypatch.setattr(resolving, "PATIENCE", resolving.Patience(settle=-110, again=0, every=0, rarely=0))
+@pytest.mark.parametrize(("looking", "resolution"), [(-110, "looking"), (-130, "not_found")])
+async def test_looking_goes_on_until_records_may_no_longer_come(gateway, pbx, monkeypatch, looking, resolution):
+    """It counts from the end of the dial's `dial_wait`, which is 120 s."""
+    monkeypatch.setattr(resolving, "PATIENCE", resolving.Patience(looking=looking, every=0, rarely=0))
     pbx.faults.add(Fault(CLICK, kind="drop_before"))
-    antbuddy.faults.add(Fault(ANTBUDDY_CLICK, kind="drop_before"))
-    dialled = {name: await lost(gateway[name]) for name in ("hanoi", "hotline")}
-    early = [(await gateway[name].dial(dialled[name])).state for name in dialled]
-    monkeypatch.setattr(resolving, "PATIENCE", resolving.Patience(settle=-130, again=0, every=0, rarely=0))
-    later = [(await gateway[name].dial(dialled[name])).state for name in dialled]
+    dial_id = await lost(gateway["hanoi"])
 
-    assert ["unknown", "unknown"] == early
-    assert ["not_placed", "unknown"] == later
+    assert resolution == (await gateway["hanoi"].dial(dial_id)).resolution
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -685,19 +913,7 @@ async def test_a_customer_who_calls_back_is_no_dial(gateway, pbx, hasty, live):
     if not live:
         await pbx.hang_up(call_id)
 
-    assert "not_placed" == (await gateway["hanoi"].dial(dial_id)).state
-
-
-async def test_one_look_is_not_enough(gateway, pbx, monkeypatch):
-    """A record may come late: what was seen nowhere is looked for again, some time after."""
-    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, again=3600))
-    pbx.faults.add(Fault(CLICK, kind="drop_before"))
-    dial_id = await lost(gateway["hanoi"])
-    states = [(await gateway["hanoi"].dial(dial_id)).state for _ in range(3)]
-    monkeypatch.setattr(resolving, "PATIENCE", AT_ONCE)
-
-    assert ["unknown"] * 3 == states
-    assert "not_placed" == (await gateway["hanoi"].dial(dial_id)).state
+    assert "unknown" == (await gateway["hanoi"].dial(dial_id)).state
 
 
 async def test_a_vendor_is_not_asked_more_often_than_it_should(gateway, pbx, monkeypatch):
@@ -713,6 +929,20 @@ async def test_a_vendor_is_not_asked_more_often_than_it_should(gateway, pbx, mon
     assert asked == len(pbx.requests)
 
 
+async def test_more_dials_than_a_look_takes_are_looked_for_in_turns(gateway, pbx, hasty, monkeypatch):
+    """Those that cannot be found hide no other, of their account or of another."""
+    monkeypatch.setattr(dials, "MOST", 2)
+    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, looking=3600))
+    pbx.faults.add(*(Fault(CLICK, kind="drop_before") for _ in range(5)))
+    for _ in range(5):
+        await lost(gateway["hanoi"])
+    pbx.faults.add(Fault(CLICK, kind="drop"))
+    rang = await lost(gateway["hanoi"], extension="102")
+    states = [(await gateway["hanoi"].dial(rang)).state for _ in range(3)]
+
+    assert ["unknown", "unknown", "placed"] == states
+
+
 async def test_a_vendor_without_call_ids_is_looked_through_too(gateway, antbuddy, hasty):
     """AntBuddy names no call: its row is found by extension, number and time, and belongs to one dial only.
 
@@ -722,7 +952,7 @@ async def test_a_vendor_without_call_ids_is_looked_through_too(gateway, antbuddy
     await antbuddy.hang_up(antbuddy.originated[0].call_id)
     antbuddy.faults.add(Fault(ANTBUDDY_CLICK, kind="drop_before"))
     never = await lost(gateway["hotline"])
-    assert "not_placed" == (await gateway["hotline"].dial(never)).state
+    assert "unknown" == (await gateway["hotline"].dial(never)).state
 
     antbuddy.faults.add(Fault(ANTBUDDY_CLICK, kind="drop"))
     rang = await lost(gateway["hotline"], extension="102")
@@ -731,6 +961,81 @@ async def test_a_vendor_without_call_ids_is_looked_through_too(gateway, antbuddy
 
     assert ("placed", "record") == (found.state, found.evidence)
     assert "answer" == (await gateway["hotline"].dial(first.dial_id)).evidence
+
+
+# What really happened at a PBX that does not tell all: it files no call that was not answered, and loses those that are
+# under way when it crashes. Each key rings once, whatever is done with it.
+
+
+@pytest.fixture
+def forgetful(pbx):
+    """A PBX that files no unanswered calls."""
+    pbx.behaviour.files_unanswered = False
+    return pbx
+
+
+async def test_an_unanswered_call_that_is_never_filed_is_not_dialled_again(forgetful, config, hasty):
+    """The answer was lost, the extension rang, nobody picked up: no record ever comes. A restart changes nothing."""
+    forgetful.faults.add(Fault(CLICK, kind="drop"))
+    async with Gateway.from_config(config) as gateway:
+        dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+    await forgetful.hang_up(forgetful.originated[0].call_id)
+    async with Gateway.from_config(config) as gateway:
+        found = await gateway["hanoi"].dial(dial_id)
+        assert dial_id == await lost(gateway["hanoi"], idempotency_key="k1")
+
+    assert ("unknown", "not_found") == (found.state, found.resolution)
+    assert 1 == len(forgetful.originated)
+
+
+async def test_a_call_that_a_crash_lost_is_not_dialled_again(forgetful, gateway, hasty):
+    """Agent and customer were connected when the PBX was killed."""
+    forgetful.faults.add(Fault(CLICK, kind="drop"))
+    dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+    forgetful.crash()
+    found = await gateway["hanoi"].dial(dial_id)
+
+    assert ("unknown", "not_found") == (found.state, found.resolution)
+    assert dial_id == await lost(gateway["hanoi"], idempotency_key="k1")
+    assert 1 == len(forgetful.originated)
+
+
+async def test_an_answered_call_that_is_filed_is_found(forgetful, gateway, hasty):
+    """The one that such a PBX does tell of."""
+    forgetful.faults.add(Fault(CLICK, kind="drop"))
+    dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+    call_id = forgetful.originated[0].call_id
+    await forgetful.answer(call_id)
+    await forgetful.hang_up(call_id)
+
+    assert "record" == (await gateway["hanoi"].dial(dial_id)).evidence
+
+
+# Another PBX under the same name
+
+
+async def test_an_account_that_was_led_to_another_pbx_concludes_nothing(config, pbx, monkeypatch):
+    """Only `base_url` was changed: the dial says so, its key stays spent, and the old PBX tells all when it is back."""
+    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, looking=3600))
+    pbx.faults.add(Fault(CLICK, kind="drop"))
+    old = config["accounts"]["hanoi"]["settings"]["base_url"]
+    async with Gateway.from_config(config) as gateway:
+        dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+    async with Tel4vnV1Simulator(clock=LiveClock()) as other:
+        other.behaviour.ring_seconds = 3600
+        config["accounts"]["hanoi"]["settings"] = {"base_url": other.url, "api_key": other.api_key}
+        async with Gateway.from_config(config) as gateway:
+            elsewhere = await gateway["hanoi"].dial(dial_id)
+            with pytest.raises(OutcomeUnknown, match="no longer leads to the PBX"):
+                await dial(gateway["hanoi"], idempotency_key="k1")
+            assert [] == other.originated
+    config["accounts"]["hanoi"]["settings"] = {"base_url": f"{old}/", "api_key": pbx.api_key}
+    async with Gateway.from_config(config) as gateway:
+        found = await gateway["hanoi"].dial(dial_id)
+
+    assert (True, "unknown") == (elsewhere.elsewhere, elsewhere.state)
+    assert (False, "placed", "live_call") == (found.elsewhere, found.state, found.evidence)
+    assert 1 == len(pbx.originated)
 
 
 async def test_an_event_that_came_first_gives_the_conversation(config, pbx, hasty):
@@ -777,7 +1082,7 @@ def abandon():
             at=datetime.now(UTC),
             process="dead",
         )
-        await store.write(lambda connection: dials.begin(connection, intent, "{}"))
+        await store.write(lambda connection: dials.begin(connection, intent, "{}", {}))
         if left:
             await store.write(lambda connection: dials.leave(connection, "dead"))
         return intent.dial_id
@@ -794,7 +1099,7 @@ async def test_a_process_that_was_killed_leaves_no_dial_under_way(gateway, hasty
 
     found = await gateway["hanoi"].dial(dial_id)
 
-    assert ("not_placed", "looked", "outcome_unknown") == (found.state, found.evidence, found.error.code)
+    assert ("unknown", "not_found", "outcome_unknown") == (found.state, found.resolution, found.error.code)
 
 
 async def test_the_sidecar_finds_out_by_itself(config, pbx, monkeypatch, abandon):
@@ -804,10 +1109,10 @@ async def test_the_sidecar_finds_out_by_itself(config, pbx, monkeypatch, abandon
         store = (await gateway.journal.get()).store
         left = await abandon(store, left=True)
         async with serving(gateway):
-            while (await store.read(lambda c: dials.read(c, left))).state != "not_placed":
+            while (await store.read(lambda c: dials.read(c, left))).resolution != "not_found":
                 await store.probe()
             pbx.faults.add(Fault(CLICK, kind="drop"))
-            dial_id = await lost(gateway["hanoi"])
+            dial_id = await lost(gateway["hanoi"], extension="102")
             while (await store.read(lambda c: dials.read(c, dial_id))).state != "placed":
                 await store.probe()
 

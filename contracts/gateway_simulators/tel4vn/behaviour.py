@@ -78,6 +78,8 @@ class PbxBehaviour:
     """Edition of the documents whose field names the hook list and the reply to a new hook have."""
     record_delay_seconds: float = attrs.field(default=0, validator=seconds)
     """How long after the end of a call its record is there; no document says."""
+    files_unanswered: bool = attrs.field(default=True, validator=flag)
+    """Whether a call that was not answered gets a record, and its `cdr` webhook; there are PBXs that file none."""
     recording_delay_seconds: float = attrs.field(default=0, validator=seconds)
     """How long after the end of a call its recording is not there yet (404)."""
     webhook_form: bool = attrs.field(default=False, validator=flag)

@@ -42,6 +42,7 @@ class Control:
             ("POST", "extensions/{extension}/register", self.register),
             ("POST", "extensions/{extension}/unregister", self.unregister),
             ("POST", "expire-tokens", self.expire_tokens),
+            ("POST", "crash", self.crash),
             ("PATCH", "behaviour", self.change_behaviour),
         ):
             app.router.add_route(method, f"/_simulator/{path}", answering(step))
@@ -123,6 +124,10 @@ class Control:
 
     async def expire_tokens(self, request: web.Request, body: dict[str, Any]) -> object:
         self.pbx.expire_tokens()
+        return {}
+
+    async def crash(self, request: web.Request, body: dict[str, Any]) -> object:
+        self.pbx.crash()
         return {}
 
     async def change_behaviour(self, request: web.Request, body: dict[str, Any]) -> object:

@@ -257,16 +257,24 @@ class Phones:
         call.ended_at = self.clock.now()
         call.cause = cause
         call.status = status or ("ANSWERED" if call.answered_at else _UNANSWERED.get(cause, "FAILED"))
-        call.phase = "ended"
-        for party in {call.aleg, call.bleg, call.extension, *call.ringing, *call.supervisors}:
-            self._free(call, party)
-        del self.calls[call.call_id]
-        self._stop(call)
+        self._forget(call)
         self.on_end(call)
         if call.direction == "inbound" and call.answered_at is None:
             self.on_event("missed", call, call.extension)
         self.on_event("hangup", call, call.extension)
         self.on_event("cdr", call, call.extension)
+
+    def crash(self) -> None:
+        """Lose all calls that are under way: everybody is free again, and nobody is told."""
+        for call in tuple(self.calls.values()):
+            self._forget(call)
+
+    def _forget(self, call: Call) -> None:
+        call.phase = "ended"
+        for party in {call.aleg, call.bleg, call.extension, *call.ringing, *call.supervisors}:
+            self._free(call, party)
+        del self.calls[call.call_id]
+        self._stop(call)
 
     # -- call control ----------------------------------------------------------------------------------------------
 

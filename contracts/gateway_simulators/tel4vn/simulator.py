@@ -231,6 +231,11 @@ class PbxSimulator(ABC):
         self._phones.end(self._phones.call(call_id), cause)
         await self.settle()
 
+    def crash(self) -> None:
+        """Lose all calls that are under way, as a PBX that is killed: they leave no record and no event."""
+        self._phones.crash()
+        self._changed()
+
     def expire_tokens(self) -> None:
         """Let every token that was issued be refused from now on."""
         self._access.tokens.clear()
@@ -273,6 +278,8 @@ class PbxSimulator(ABC):
                 watcher.set_result(None)
 
     def _tell(self, event: str, call: Call, extension: str) -> None:
+        if event == "cdr" and not self._files(call):
+            return
         body = webhook_body(event, call, extension, self.domain)
         if event == "cdr":
             body |= self.said_with_a_record(self._records.find(call.record_id) or {})
@@ -283,7 +290,13 @@ class PbxSimulator(ABC):
         """What the webhook of a new record says beside what all say."""
         return {"recording_url": row.get("recording_url", "")}
 
+    def _files(self, call: Call) -> bool:
+        return call.answered_at is not None or self.behaviour.files_unanswered
+
     def _write_record(self, call: Call) -> None:
+        if not self._files(call):
+            return
+
         async def write() -> None:
             self._records.add(self.record_of(call), call.record_id)
 

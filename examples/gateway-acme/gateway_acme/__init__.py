@@ -35,4 +35,5 @@ def gateway_vendor() -> Vendor:
         connect=connect,
         contracts="1.0",
         support=Path(__file__).with_name("support.json"),
+        far_end=("base_url", "username"),
     )

@@ -50,4 +50,5 @@ def gateway_vendor() -> Vendor:
         settings=Settings,
         connect=connect,
         support=Path(__file__).with_name("support.json"),
+        far_end=("base_url", "username"),
     )
