@@ -9,6 +9,7 @@ after a 401, which a vendor answers before it acts, does a request go out a seco
 """
 
 import asyncio
+import contextlib
 import copy
 import random
 import re
@@ -216,14 +217,16 @@ class HttpClient:
         headers: Mapping[str, str | Secret] | None = None,
         authorized: bool = True,
         refusals: Collection[int] = (),
+        successes: Collection[int] = (),
     ) -> Answer:
         """Send a request and give the answer, if it is a success.
 
         *path* starts with `/` and is encoded already (see `segment`). The body is *json*, or the fields of a *form*.
         *timeout* is in seconds, by default the account's `read`, or `dial` for what rings. With *authorized* off no
         token goes out and a 401 is not tried again. *refusals* are the statuses that the vendor documents as "not
-        done", beside 401. A `Secret` in *json* or *headers* is sent as it is, and blotted out where the vendor repeats
-        it in an error.
+        done", beside 401; *successes* those that it documents as "done" without showing a body, so that no body, nor
+        the loss of it, takes that back. A `Secret` in *json* or *headers* is sent as it is, and blotted out where the
+        vendor repeats it in an error.
 
         Raises: what *classify* and the status stand for; VendorUnavailable, VendorTimeout; OutcomeUnknown when
         something that is more than a read was sent and its answer is lost or makes no sense.
@@ -234,19 +237,20 @@ class HttpClient:
         body = _body_of(json, form)
         try:
             token = await tokens.get() if tokens else None
-            answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token)
+            answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token, successes)
             if answer.status == 401 and tokens and token:
                 tokens.refuse(token)
                 refused, token = token, await tokens.get()
                 if token != refused:
-                    answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token)
+                    answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token, successes)
         except GatewayError as error:
             # Whatever `tokens.get` raises came before the request, so nothing rang.
             if effect is Effect.RING and error.dial_state is None:
                 error.dial_state = DialState.NOT_PLACED
             raise
         try:
-            self._judge(answer, refusals)
+            if answer.status not in successes:
+                self._judge(answer, refusals)
         except GatewayError as error:
             _scrub(error, [*_secrets_in(json), *_secrets_in(headers), *([token] if token else [])])
             raise
@@ -258,7 +262,9 @@ class HttpClient:
 
     async def answer_of(self, response: aiohttp.ClientResponse, effect: Effect) -> Answer:
         """*response* read to its end and decoded."""
-        body = await _read_at_most(response, MAX_ANSWER_BYTES)
+        return self._answer(response, effect, await _read_at_most(response, MAX_ANSWER_BYTES))
+
+    def _answer(self, response: aiohttp.ClientResponse, effect: Effect, body: bytes = b"") -> Answer:
         try:
             data = self._decode(body) if body.strip() else None
         except ValueError:
@@ -303,6 +309,7 @@ class HttpClient:
         deadline: float,
         headers: Mapping[str, str | Secret] | None,
         token: str | None,
+        successes: Collection[int],
     ) -> Answer:
         """Send once, or a few times what is a read, until *deadline*."""
         account = self.account.name
@@ -313,7 +320,7 @@ class HttpClient:
             ringing = _RINGING.set(effect is Effect.RING)
             try:
                 left = self._left_until(deadline)
-                with _IN_OUR_WORDS, self._deadlines.after(left):
+                with contextlib.ExitStack() as lost, _IN_OUR_WORDS, self._deadlines.after(left):
                     async with self.session.request(
                         verb,
                         self._address(path, params),
@@ -322,6 +329,9 @@ class HttpClient:
                         timeout=self._limits_of(left),
                         allow_redirects=False,
                     ) as response:
+                        if response.status in successes:  # which has said it all
+                            answer = self._answer(response, effect)
+                            lost.enter_context(contextlib.suppress(TimeoutError, SentAndLost, _TooLong))
                         answer = await self.answer_of(response, effect)
             except NotSent as error:
                 if last or time.monotonic() + pause >= deadline:

@@ -53,6 +53,7 @@ T = TypeVar("T")
 
 _REQUEST_LIMIT = 503  # not maintenance: this vendor's "request limit exceeded"
 _OFFLINE = 400  # 004:52
+_PLACED = range(200, 300)  # 004:51 has the status, and no body
 _MAX_MESSAGE = 200
 _INPUT = re.compile(r"invalid|missing|required|malformed|wrong|hash|signature", re.IGNORECASE)
 _DEVICE = re.compile(r"regist|offline|online|device", re.IGNORECASE)
@@ -130,7 +131,9 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         customer_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> StartedCall:
-        """004:29: the device and its password go along as JSON, and no call id comes back."""
+        """004:29: the device and its password go along as JSON. The call is placed when the status says so, whatever
+        the body is; no call id comes back.
+        """
         self._refuse(
             "start_call",
             wait=wait,
@@ -159,6 +162,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             json={"sipUser": device.sip_user, "sipPassword": device.sip_password},
             headers=self._credentials(),
             effect=Effect.RING,
+            successes=_PLACED,
         )
         return StartedCall(
             account=self.account.name,

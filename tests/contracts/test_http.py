@@ -564,6 +564,55 @@ async def test_without_authorization_no_token_goes_out(scripted, client, http_an
     assert [] == tokens.refused
 
 
+# A success that needs no body
+
+
+BODIES = {
+    "none": b"",
+    "text": b"OK",
+    "a page": b"<html>",
+    "a list": b"[1]",
+    "a refusal": b'{"status": "fail", "code": 400}',
+    "no UTF-8": b"\xff\xfe{",
+    "half of JSON": b'{"call_id": ',
+    "JSON behind a mark": b"\xef\xbb\xbf{}",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+async def test_a_status_that_is_a_success_is_one_whatever_its_body_is(scripted, client, http_answer, body):
+    """The vendor documents the status and shows no body, so there is none that would take it back."""
+    scripted.answers = [http_answer(200, body, content_type="text/html")]
+    http = await client(classify=lambda _: AgentBusy("busy", dial_state=DialState.NOT_PLACED))
+
+    answer = await http.send("POST", "/dial", effect=Effect.RING, successes={200})
+
+    assert (200, body) == (answer.status, answer.body)
+
+
+@pytest.mark.parametrize("lost", ["half a body", "half a chunk", "no gzip", "reset", "hung", "too large"])
+async def test_a_status_that_is_a_success_is_not_lost_with_its_body(scripted, client, http_answer, monkeypatch, lost):
+    """It was seen. The request is not sent again."""
+    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+    others = {"reset": (begun, "reset"), "hung": (begun, "hang"), "too large": http_answer(body=b" " * 2000)}
+    scripted.answers = [others.get(lost) or LOST[lost]]
+
+    answer = await (await client(timeouts=IN_NO_TIME)).send("POST", "/dial", effect=Effect.RING, successes={200})
+
+    assert (200, None) == (answer.status, answer.data)
+    assert 1 == len(scripted.received)
+
+
+@pytest.mark.parametrize("lost", ["dropped", "reset", "half a head"])
+async def test_a_status_that_was_not_seen_is_no_success(scripted, client, lost):
+    """The connection is gone before it, or half-way through what stands around it."""
+    scripted.answers = [LOST[lost]]
+
+    with pytest.raises(OutcomeUnknown):
+        await (await client()).send("POST", "/dial", effect=Effect.RING, successes={200})
+
+
 # Requests
 
 

@@ -329,6 +329,13 @@ MUTANTS = [
             "retry_after",
         ),
         ("auto_answer is dropped in silence", ANTBUDDY, "            auto_answer=auto_answer,\n", ""),
+        ("a body takes a success back", ANTBUDDY, "            successes=_PLACED,\n", ""),
+        (
+            "a success is lost with its body",
+            HTTP,
+            "lost.enter_context(contextlib.suppress(TimeoutError, SentAndLost, _TooLong))",
+            "pass",
+        ),
     ),
     # Tokens, secrets and cleanliness
     *_of(

@@ -62,6 +62,7 @@ class AntbuddyFarSide:
     tells_call_id = False
     network = True
     proofs: ClassVar = {"start_call": {400, 503}}
+    successes: ClassVar = {"start_call": {200}}  # 004:51
 
     def hash_of(self, *values: str) -> str:
         """The hash that the document asks for around *values*, in the order in which they are sent."""

@@ -75,7 +75,8 @@ class FarSide(Protocol):
     newest records first, or can be told to; *tells_call_id*, whether its answer to a click-to-call names the call.
     *network* is False for a vendor that is called without one: `make_trouble` and `refuse_tokens` raise `NoNetwork`.
     *proofs* holds by operation the statuses after which the vendor documents that nothing was done; 401 is one for
-    every vendor.
+    every vendor. A far side may have *successes*, too: by operation the statuses that the vendor documents as done
+    without showing a body, so that no body takes them back.
     """
 
     vendor: str
@@ -182,3 +183,11 @@ class FarSide(Protocol):
         With *cut* the connection drops once it has rung; where the vendor keeps no events for later, the call goes on
         when somebody follows again. None where the vendor has nothing to follow.
         """
+
+
+def settled(far: FarSide, operation: str, trouble: Trouble) -> bool:
+    """Whether the status of an answer whose body *trouble* spoils has said all, by the vendor's documents."""
+    return trouble in _BODIES and 200 in getattr(far, "successes", {}).get(operation, ())
+
+
+_BODIES = frozenset({Trouble.WEB_PAGE, Trouble.HALF_JSON, Trouble.HALF_BODY, Trouble.WRONG_TYPES})

@@ -11,7 +11,7 @@ import pytest
 
 from .. import DialState, GatewayError, Operation, Origin, Unsupported, VendorTimeout
 from .accounts import Able, AccountTests, Once, able, addresses, arrived, kind_of, nothing_left, until
-from .far_side import RETRY_AFTER_SECONDS, FarSide, Trouble
+from .far_side import RETRY_AFTER_SECONDS, FarSide, Trouble, settled
 from .lacking import where_supported
 
 _LOST = [Trouble.REPLY_LOST, Trouble.NOT_DONE, Trouble.HALF_BODY]
@@ -35,8 +35,10 @@ Told = tuple[set[str], set[Origin], DialState | None]
 """The codes that an error may have, the origins, and what it says of ringing."""
 
 
-def _told(operation: Operation, trouble: Trouble, far: FarSide) -> Told:
-    """What an error must tell of *trouble* that lasts."""
+def _told(operation: Operation, trouble: Trouble, far: FarSide) -> Told | None:
+    """What an error must tell of *trouble* that lasts; None where there must be none."""
+    if settled(far, operation.name, trouble):
+        return None
     kind = kind_of(operation)
     proof = trouble.status is not None and trouble.status in {401, *far.proofs.get(operation.name, ())}
     refused = proof or (kind == "write" and trouble.status is not None and trouble.status < 500)
@@ -51,8 +53,10 @@ def _told(operation: Operation, trouble: Trouble, far: FarSide) -> Told:
     return {"outcome_unknown"}, origins, DialState.UNKNOWN if kind == "ring" else None
 
 
-def _complaint(error: GatewayError | None, operation: Operation, told: Told, account: str) -> str | None:
+def _complaint(error: GatewayError | None, operation: Operation, told: Told | None, account: str) -> str | None:
     """What is wrong with *error*; None when it tells what it should."""
+    if told is None:
+        return None if error is None else f"{error.as_problem()} after a status that has said all"
     codes, origins, dial_state = told
     if error is None:
         return f"no error instead of {' or '.join(sorted(codes))}"
