@@ -64,7 +64,7 @@ class ScriptedServer:
     """Reads whole requests and answers each with the next of `answers`, the last of them for ever.
 
     An answer is the bytes to send, or a pair of bytes and what then happens to the connection: `drop` closes it,
-    `reset` breaks it, `hang` leaves the client waiting.
+    `reset` breaks it, `hang` leaves the client waiting. Or it makes that of the request.
     """
 
     def __init__(self):
@@ -96,6 +96,7 @@ class ScriptedServer:
         self.received.append(Received(connection, verb, target, headers, body))
         self.arrived.set()
         given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        given = given(self.received[-1]) if callable(given) else given
         content, then = given if isinstance(given, tuple) else (given, "keep")
         writer.write(content)
         await writer.drain()

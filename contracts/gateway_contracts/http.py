@@ -5,7 +5,8 @@
         rows = answer.parse(Rows)
 
 What a request does decides what may happen to it (`Effect`): a read may be sent again, anything else is sent once; only
-after a 401, which a vendor answers before it acts, does a request go out a second time, with a fresh token.
+after a 401, which a vendor answers before it acts, does a request go out a second time, with a fresh token. A token
+that is refused in another way is replaced too, and then only a read goes out again.
 """
 
 import asyncio
@@ -53,6 +54,7 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 READ_ATTEMPTS = 3
 FIRST_BACKOFF_SECONDS = 0.1
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+DOUBT_SECONDS = 60.0
 
 Params = Sequence[tuple[str, str]]
 
@@ -80,7 +82,7 @@ class Tokens(Protocol):
         """A token that should work."""
 
     def refuse(self, token: str) -> None:
-        """The vendor answered 401 to *token*: do not give it out again."""
+        """The vendor refused *token*: do not give it out again."""
 
 
 @attrs.frozen(kw_only=True, slots=False)  # made for every request
@@ -121,7 +123,8 @@ Decode = Callable[[bytes], Any]
 Classify = Callable[[Answer], GatewayError | None]
 """Which error an answer stands for, None for success; with `dial_state` where the documents say that nothing rang.
 
-An error that it gives is still judged by what the request did; one that it raises goes out as it is.
+An error that it gives is still judged by what the request did; one that it raises goes out as it is. A
+`VendorAuthFailed` that it gives, whatever the status, says that the token is refused, if the request carried one.
 """
 
 
@@ -182,6 +185,8 @@ class HttpClient:
         self._decode = decode
         self._limits = aiohttp.ClientTimeout(connect=account.timeouts.connect)
         self._session: aiohttp.ClientSession | None = None
+        self._doubted: object = None  # the last request whose refusal, no 401, replaced a token
+        self._doubted_until = 0.0
 
     async def __aenter__(self) -> Self:
         self._deadlines = Deadlines()  # they belong to the loop of this opening
@@ -235,16 +240,16 @@ class HttpClient:
         deadline = time.monotonic() + (timeout or default)
         tokens = self._tokens if authorized else None
         body = _body_of(json, form)
+        asked = (verb, path, *params)
         try:
             token = await tokens.get() if tokens else None
             answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token, successes)
-            if answer.status == 401 and tokens and token:
-                tokens.refuse(token)
+            if tokens and token and self._asks_again(token, tokens, answer, asked):
                 refused, token = token, await tokens.get()
                 if token != refused:
                     answer = await self._deliver(verb, path, params, body, effect, deadline, headers, token, successes)
         except GatewayError as error:
-            # Whatever `tokens.get` raises came before the request, so nothing rang.
+            # Whatever `tokens.get` raises came before the request, or after a 401 to it, so nothing rang.
             if effect is Effect.RING and error.dial_state is None:
                 error.dial_state = DialState.NOT_PLACED
             raise
@@ -254,11 +259,56 @@ class HttpClient:
         except GatewayError as error:
             _scrub(error, [*_secrets_in(json), *_secrets_in(headers), *([token] if token else [])])
             raise
+        if tokens:
+            self._trust(asked)
         return answer
 
     async def authorization(self) -> dict[str, str]:
         """The header that a request carries, for what `send` does not cover."""
         return {"Authorization": f"Bearer {await self._tokens.get()}"} if self._tokens else {}
+
+    async def authorized(self, read: Callable[[Mapping[str, str]], Awaitable[T]], *, of: str) -> T:
+        """The result of *read* with that header, for a read that `send` does not cover. *of* says what is read.
+
+        Where it raises VendorAuthFailed the token is replaced, and *read* is called once more.
+        """
+        headers = await self.authorization()
+        try:
+            found = await read(headers)
+        except VendorAuthFailed:
+            if self._tokens:
+                self._doubt(headers["Authorization"].removeprefix("Bearer "), self._tokens, of)
+            fresh = await self.authorization()
+            if fresh == headers:
+                raise
+            found = await read(fresh)
+        self._trust(of)
+        return found
+
+    def _asks_again(self, token: str, tokens: Tokens, answer: Answer, asked: object) -> bool:
+        """Let *token* be replaced where *answer* refuses it. Whether what was *asked* may go out again with another."""
+        if answer.status == 401:
+            tokens.refuse(token)
+            return True
+        refused = False
+        with contextlib.suppress(GatewayError):  # which is no word about the token, and is met again
+            refused = isinstance(self._error_in(answer), VendorAuthFailed)
+        if refused:
+            self._doubt(token, tokens, asked)
+        return refused and answer.effect is Effect.READ
+
+    def _doubt(self, token: str, tokens: Tokens, asked: object) -> None:
+        """Let *token* be replaced, unless that has just been of no help."""
+        # The account may lack a right, which no token mends. So after one that was replaced for it no other is for a
+        # while, unless the very same request has got through since.
+        now = time.monotonic()
+        if now >= self._doubted_until:
+            self._doubted, self._doubted_until = asked, now + DOUBT_SECONDS
+            tokens.refuse(token)
+
+    def _trust(self, asked: object) -> None:
+        if self._doubted == asked:
+            self._doubted_until = 0.0
 
     async def answer_of(self, response: aiohttp.ClientResponse, effect: Effect) -> Answer:
         """*response* read to its end and decoded."""
@@ -278,9 +328,12 @@ class HttpClient:
             data=data,
         )
 
-    def _judge(self, answer: Answer, refusals: Collection[int]) -> None:
+    def _error_in(self, answer: Answer) -> GatewayError | None:
         error = self._classify(answer) if self._classify else None
-        error = error or error_for_status(answer)
+        return error or error_for_status(answer)
+
+    def _judge(self, answer: Answer, refusals: Collection[int]) -> None:
+        error = self._error_in(answer)
         if error is None:
             if answer.data is None and answer.body.strip() not in (b"", b"null"):
                 raise answer.nonsense(f"its body, {answer.media_type or 'of no type'}, cannot be read")

@@ -1,5 +1,6 @@
 """How TEL4VN says yes and no: one reading for all its products, whatever the status, the keys and the envelope."""
 
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -13,6 +14,7 @@ from gateway_contracts import (
     InvalidRequest,
     NotFound,
     Origin,
+    VendorAuthFailed,
     VendorRejected,
 )
 from gateway_contracts.http import Answer, Effect, error_for_status
@@ -35,6 +37,13 @@ _WORDS: Mapping[str, type[GatewayError]] = {
     "date range must be in 24 hours": InvalidRequest,  # 003:806
     "start_date must be after end_date": InvalidRequest,  # 003:865
 }
+# The documents have no text for a token that is refused; these are how servers say it. A text must name the token and
+# say what is wrong with it: extensions and campaigns expire too, and numbers are invalid.
+_UNAUTHORIZED = re.compile(r"unauthori[sz]ed|unauthenticated", re.IGNORECASE)
+_TOKEN = re.compile(r"token|jwt|bearer|authentication", re.IGNORECASE)
+_NO_GOOD = re.compile(
+    r"expir|invalid|revoked|malformed|missing|required|wrong|failed|not (?:found|valid|exist)", re.IGNORECASE
+)
 _ROW_KEYS = frozenset({"id", "cdrId", "time_started", "dialAt", "customer_id"})
 _FAILURES = frozenset({"fail", "failed", "failure", "error"})
 _REFUSALS = frozenset({400, 409, 422})  # statuses that say no more than the body does
@@ -49,37 +58,43 @@ def classify(answer: Answer) -> GatewayError | None:
     """The error that *answer* stands for, whatever its status; None for success.
 
     A `{"status": "fail"}` with a word that is not documented is a refusal, but no proof that nothing rang. A record or
-    a customer that is read has a `status` too, which is its own. Raises: what `Answer.nonsense` gives for an answer
-    that says success and an error at once, which proves neither.
+    a customer that is read has a `status` too, which is its own. A token that is refused in words is VendorAuthFailed,
+    under any status below 500, and as little a proof. Raises: what `Answer.nonsense` gives for an answer that says
+    success and an error at once, which proves neither.
     """
     body = reply(answer)
     own_status = answer.effect is Effect.READ and bool(_ROW_KEYS & body.keys())
     status, code = "" if own_status else _scalar(body.get("status")).lower(), _scalar(body.get("code"))
     failed = status in _FAILURES
     said = _texts(body)
-    refused = (
-        failed
-        or (body.get("code") is not None and code not in _SUCCESS_CODES)
-        or bool(body.get("error"))
-        or any(text.lower() in _WORDS for text in said)  # 002:921: a message is all there is
-    )
     succeeded = 200 <= answer.status < 300
-    if succeeded and not refused:
-        return None
-    message = _message(body)
-    vendor_code = (said[0] if said else message or "")[:_MAX_MESSAGE] or None
-    if (
+    done = (
         status == "success"
         or body.get("success")  # beside "import fail", the customers that were taken all the same
         or any(text.lower() in _SUCCESS_WORDS for text in said)
         or (succeeded and code in _SUCCESS_CODES and not failed)
-    ):
+    )
+    token_refused = not done and answer.status < 500 and _refuses_token(body, code)
+    refused = (
+        failed
+        or token_refused
+        or (body.get("code") is not None and code not in _SUCCESS_CODES)
+        or bool(body.get("error"))
+        or any(text.lower() in _WORDS for text in said)  # 002:921: a message is all there is
+    )
+    if succeeded and not refused:
+        return None
+    message = _message(body)
+    vendor_code = (said[0] if said else message or "")[:_MAX_MESSAGE] or None
+    if done:
         both = answer.nonsense("says success and an error in one answer")
         both.vendor_code = vendor_code
         raise both
     kind = DIAL_REFUSALS.get((vendor_code or "").strip().upper())
     if kind is not None:
         return kind(_DIAL_MESSAGES[kind], vendor_code=vendor_code, dial_state=DialState.NOT_PLACED)
+    if token_refused:
+        return VendorAuthFailed(f"The vendor refused: {message}", vendor_code=vendor_code)
     word = next((text.lower() for text in reversed(said) if text.lower() in _WORDS), None)
     if word is not None:
         return _WORDS[word](
@@ -137,6 +152,14 @@ def _scalar(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return "" if value is None else str(value).strip() if isinstance(value, str | int) else "…"
+
+
+def _refuses_token(body: Mapping[str, Any], code: str) -> bool:
+    """Whether *body* says in words, or by a code of its own, that the token is no good."""
+    texts = [in_words(body.get(key))[:_MAX_MESSAGE] for key in _MESSAGE_KEYS]
+    return code == "401" or any(
+        _UNAUTHORIZED.search(text) or (_TOKEN.search(text) and _NO_GOOD.search(text)) for text in texts
+    )
 
 
 def _texts(body: Mapping[str, Any]) -> list[str]:

@@ -16,10 +16,9 @@ from gateway_contracts import (
     Outcome,
     Page,
     RecordingLink,
-    VendorAuthFailed,
 )
 from gateway_contracts.audio import open_audio
-from gateway_contracts.http import Answer, HttpClient, TokenCache, segment
+from gateway_contracts.http import Answer, HttpClient, segment
 
 from .answers import rows, unwrap
 from .pages import Query, given, not_ours, page_size, start, turn
@@ -84,7 +83,6 @@ class Records:
     """The records of one account. *as_row* takes a row of the vendor's to the names of `CdrRow`."""
 
     http: HttpClient
-    tokens: TokenCache
     reading: Reading
     list_path: str
     get_path: str
@@ -248,14 +246,9 @@ class Records:
         link = await self.locate(record_id)
         if not self.settings.recording_bearer:
             return await self._open(link, byte_range, {})
-        token = await self.tokens.get()
-        try:
-            return await self._open(link, byte_range, {"Authorization": f"Bearer {token}"})
-        except VendorAuthFailed:
-            self.tokens.refuse(token)
-        return await self._open(link, byte_range, {"Authorization": f"Bearer {await self.tokens.get()}"})
+        return await self.http.authorized(lambda headers: self._open(link, byte_range, headers), of=link.url)
 
-    async def _open(self, link: RecordingLink, byte_range: str | None, headers: dict[str, str]) -> Audio:
+    async def _open(self, link: RecordingLink, byte_range: str | None, headers: Mapping[str, str]) -> Audio:
         return await open_audio(
             self.http,
             link.url,

@@ -29,8 +29,8 @@ class _TokenRow:
 @contextlib.asynccontextmanager
 async def connected(
     account: Account, settings: AccountSettings, *, login_path: str, token_path: str
-) -> AsyncIterator[tuple[HttpClient, TokenCache]]:
-    """The session of an account and its token, for as long as the context is open."""
+) -> AsyncIterator[HttpClient]:
+    """The session of an account, with its token, for as long as the context is open."""
 
     async def fetch() -> Token:
         return await source.fetch()
@@ -47,7 +47,7 @@ async def connected(
             max_age_seconds=settings.token_max_age_seconds,
         )
         try:
-            yield http, tokens
+            yield http
         finally:
             await tokens.aclose()
 

@@ -32,7 +32,7 @@ from gateway_contracts import (
 )
 from gateway_contracts import http as contracts_http
 from gateway_contracts.fence import FENCE
-from gateway_contracts.http import READ_ATTEMPTS, Effect, HttpClient, segment
+from gateway_contracts.http import READ_ATTEMPTS, Effect, HttpClient, Token, TokenCache, segment
 
 SECRET = "t0ken-s3cr3t"
 IN_NO_TIME = Timeouts(connect=1, read=0.4, dial=0.4)  # of which a busy machine may need some to connect
@@ -562,6 +562,182 @@ async def test_without_authorization_no_token_goes_out(scripted, client, http_an
 
     assert ["authorization" in each.headers for each in scripted.received] == [False]
     assert [] == tokens.refused
+
+
+REFUSED = {  # what a vendor answers to a token that it no longer takes, beside 401
+    "403": (403, b"{}"),
+    "400": (400, b'{"error": "token is expired"}'),
+    "200": (200, b'{"error": "token is expired"}'),
+}
+
+
+def in_words(answer):
+    """The reading of a vendor that refuses a token in words, under whatever status."""
+    if isinstance(answer.data, dict) and "token" in answer.data.get("error", ""):
+        return VendorAuthFailed(answer.data["error"])
+    return None
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+async def test_a_read_whose_token_is_refused_in_another_way_is_sent_once_more(scripted, client, http_answer, refused):
+    """With another token, and only once."""
+    scripted.answers = [http_answer(*refused), http_answer(body=b'{"a": 1}')]
+    tokens = Tokens()
+
+    answer = await (await client(tokens=tokens, classify=in_words)).send("GET", "/list")
+
+    assert {"a": 1} == answer.data
+    assert [f"{SECRET}-0"] == tokens.refused
+    assert [f"Bearer {SECRET}-0", f"Bearer {SECRET}-1"] == [each.headers["authorization"] for each in scripted.received]
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    ("effect", "error", "state"),
+    [(Effect.RING, OutcomeUnknown, DialState.UNKNOWN), (Effect.WRITE, VendorAuthFailed, None)],
+)
+async def test_a_dial_or_a_write_whose_token_is_refused_in_another_way_is_sent_once(
+    scripted, client, http_answer, refused, effect, error, state
+):
+    """Only a 401 is known to come before the vendor acts. The next request has another token."""
+    scripted.answers = [http_answer(*refused), http_answer()]
+    http = await client(tokens=Tokens(), classify=in_words)
+
+    with pytest.raises(error) as caught:
+        await http.send("POST", "/dial", effect=effect)
+    sent = len(scripted.received)
+    await http.send("POST", "/dial", effect=effect)
+
+    assert (1, state) == (sent, caught.value.dial_state)
+    assert f"Bearer {SECRET}-1" == scripted.received[-1].headers["authorization"]
+
+
+async def test_a_dial_that_is_refused_by_403_says_what_the_documents_say_of_it(scripted, client, http_answer):
+    """Where 403 is documented as "not done" it proves that nothing rang, and is sent once all the same."""
+    scripted.answers = [http_answer(403)]
+
+    with pytest.raises(VendorAuthFailed) as caught:
+        await (await client(tokens=Tokens())).send("POST", "/dial", effect=Effect.RING, refusals={403})
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert 1 == len(scripted.received)
+
+
+async def test_a_missing_right_costs_one_token_and_not_one_for_every_read(scripted, client, http_answer):
+    """A 403 that a fresh token does not mend is told, and for a while no other one replaces a token."""
+    scripted.answers = [http_answer(403)]
+    tokens = Tokens()
+    http = await client(tokens=tokens)
+
+    for path in ("/agents", "/agents", "/agents/1"):
+        with pytest.raises(VendorAuthFailed):
+            await http.send("GET", path)
+    with pytest.raises(OutcomeUnknown):
+        await http.send("GET", "/dial", effect=Effect.RING)
+
+    assert [f"{SECRET}-0"] == tokens.refused
+    assert 5 == len(scripted.received)
+
+
+async def test_a_refusal_that_another_token_mended_does_not_keep_the_next_from_being_mended(
+    scripted, client, http_answer
+):
+    """A vendor may drop one token after the other."""
+    scripted.answers = [http_answer(403), http_answer()] * 3
+    tokens = Tokens()
+    http = await client(tokens=tokens)
+
+    for _ in range(3):
+        await http.send("GET", "/list")
+
+    assert [f"{SECRET}-{count}" for count in range(3)] == tokens.refused
+
+
+async def test_another_request_that_gets_through_does_not_clear_a_missing_right(scripted, client, http_answer):
+    """Else a forbidden read would cost a token whenever an allowed one came between."""
+    tokens = Tokens()
+    http = await client(tokens=tokens)
+
+    for _ in range(3):
+        scripted.answers = [http_answer(403)]
+        with pytest.raises(VendorAuthFailed):
+            await http.send("GET", "/list", params=[("of", "others")])
+        scripted.answers = [http_answer()]
+        await http.send("GET", "/list", params=[("of", "us")])
+
+    assert 1 == len(tokens.refused)
+
+
+async def test_after_a_while_a_refusal_is_taken_for_the_tokens_again(scripted, client, http_answer, monkeypatch):
+    """So that a token that is revoked meanwhile is not kept for a day."""
+    monkeypatch.setattr(contracts_http, "DOUBT_SECONDS", 0)
+    scripted.answers = [http_answer(403)]
+    tokens = Tokens()
+    http = await client(tokens=tokens)
+
+    for _ in range(2):
+        with pytest.raises(VendorAuthFailed):
+            await http.send("GET", "/agents")
+
+    assert 2 == len(tokens.refused)
+
+
+async def test_many_whose_token_is_refused_by_403_share_the_next_one(scripted, client, http_answer):
+    """One token for all, whatever they asked for."""
+    fetched = []
+
+    async def fetch():
+        fetched.append(len(fetched))
+        await asyncio.sleep(0)
+        return Token(f"t{len(fetched)}", renew_at=1e12)
+
+    scripted.answers = [lambda request: http_answer(403 if request.headers["authorization"] == "Bearer t1" else 200)]
+    http = await client(tokens=TokenCache(fetch))
+
+    await asyncio.gather(*(http.send("GET", f"/list/{count}") for count in range(20)))
+
+    assert 2 == len(fetched)
+
+
+class NoSecond(Tokens):
+    """Has one token, and cannot get another."""
+
+    async def get(self):
+        if self.refused:
+            raise VendorUnavailable("the vendor gives no tokens")
+        return SECRET
+
+
+@pytest.mark.parametrize(("status", "state"), [(401, DialState.NOT_PLACED), (403, DialState.UNKNOWN)])
+async def test_a_dial_is_not_placed_only_where_its_refusal_says_so(scripted, client, http_answer, status, state):
+    """That no other token comes adds nothing to a 401, and takes nothing from a 403."""
+    scripted.answers = [http_answer(status)]
+
+    with pytest.raises(GatewayError) as caught:
+        await (await client(tokens=NoSecond())).send("GET", "/dial", effect=Effect.RING)
+
+    assert state is caught.value.dial_state
+    assert 1 == len(scripted.received)
+
+
+async def test_a_read_that_send_does_not_cover_gets_another_token_once(client):
+    """A stream that the vendor refuses is opened once more; a missing right costs one token."""
+    seen = []
+    tokens = Tokens()
+    http = await client(tokens=tokens)
+
+    async def read(headers):
+        seen.append(headers["Authorization"])
+        if len(seen) != 2:
+            raise VendorAuthFailed("no")
+        return "audio"
+
+    found = await http.authorized(read, of="/recording/1")
+    for _ in range(2):
+        with pytest.raises(VendorAuthFailed):
+            await http.authorized(read, of="/recording/2")
+
+    assert ("audio", [0, 1, 1, 2, 2]) == (found, [int(each.rpartition("-")[2]) for each in seen])
 
 
 # A success that needs no body

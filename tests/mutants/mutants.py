@@ -340,7 +340,25 @@ MUTANTS = [
     # Tokens, secrets and cleanliness
     *_of(
         "tel4vn-v1",
-        ("a refused token is not replaced", HTTP, "if answer.status == 401 and tokens and token:", "if False:"),
+        (
+            "a refused token is not replaced",
+            HTTP,
+            "if tokens and token and self._asks_again(token, tokens, answer, asked):",
+            "if False:",
+        ),
+        (
+            "a token that is refused by 403 is kept",
+            HTTP,
+            "refused = isinstance(self._error_in(answer), VendorAuthFailed)",
+            "pass",
+        ),
+        (
+            "a dial is sent again after a 403",
+            HTTP,
+            "return refused and answer.effect is Effect.READ",
+            "return refused",
+        ),
+        ("a forbidden read costs a token each time", HTTP, "if now >= self._doubted_until:", "if True:"),
         ("everybody asks for a token", HTTP, "if self._fetching is None:", "if True:"),
         ("a token is asked for each time", HTTP, "if token is None or self._clock() >= token.renew_at:", "if True:"),
         (
@@ -352,8 +370,8 @@ MUTANTS = [
         (
             "a token is logged",
             HTTP,
-            "tokens.refuse(token)",
-            "tokens.refuse(token); __import__('logging').getLogger('x').error(token)",
+            "tokens.refuse(token)\n            return True",
+            "tokens.refuse(token); __import__('logging').getLogger('x').error(token)\n            return True",
         ),
         ("the session is left open", HTTP, "await self._session.close()", "pass"),
         (

@@ -101,7 +101,6 @@ async def outcome(rows, **settings):
     own = Settings(base_url="https://pbx.example.vn", api_key=Secret("x"), timezone="Europe/Berlin", **settings)
     account = Records(
         http=Answering(rows),
-        tokens=None,
         reading=Reading.of("tel4vn-v1", "hanoi", own),
         list_path="/v1/cdr",
         get_path="/v1/cdr/{record_id}",

@@ -598,6 +598,98 @@ async def test_an_api_key_that_came_from_a_login_is_asked_for_again_when_it_fail
     assert sum(request.path == "/v1/auth" for request in still.requests) == 2
 
 
+REFUSED_TOKENS = [
+    (403, {"error": "no permission"}),
+    (403, "Forbidden"),
+    (400, {"error": "token is expired"}),
+    (400, {"message": "missing or malformed jwt"}),
+    (400, {"code": 401, "content": "no"}),
+    (422, {"error": [{"(root)": "token is invalid"}]}),
+    (200, {"code": 401, "content": "token is expired"}),
+    (200, {"code": "401"}),
+    (200, {"code": "TOKEN_EXPIRED"}),
+    (200, {"code": 403, "content": "no"}),
+    (200, {"error": "Unauthorized"}),
+    (200, {"error": {"code": 401, "message": "Unauthorized"}}),
+    (200, {"message": "Token not found"}),
+    (200, {"status": "fail", "error": "invalid_token"}),
+    (200, {"success": False, "message": "unauthenticated"}),
+    (200, {"error": "Bad Request", "content": "Token has expired"}),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), REFUSED_TOKENS)
+async def test_a_token_that_is_refused_in_whatever_way_is_replaced_for_a_read(still, hanoi, status, body):
+    """By 403, or in words under another status: the read goes out once more, with another token."""
+    still.faults.add(Fault("/v1/call", kind="replace", status=status, body=body))
+
+    await hanoi.call_control.list_calls()
+
+    assert 2 == still.token_requests
+    assert 2 == sum(request.path == "/v1/call" for request in still.requests)
+
+
+@pytest.mark.parametrize(("status", "body"), REFUSED_TOKENS)
+async def test_a_dial_whose_token_is_refused_otherwise_than_by_401_is_not_sent_again(still, hanoi, status, body):
+    """Nothing documents that the vendor had not acted; the next dial has another token."""
+    still.faults.add(Fault("/v1/click2call/async", kind="replace", status=status, body=body))
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+    sent = sum(request.path == "/v1/click2call/async" for request in still.requests)
+    await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert (DialState.UNKNOWN, 1) == (caught.value.dial_state, sent)
+    assert (2, 1) == (still.token_requests, len(still.originated))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (400, {"error": "phone is invalid"}, InvalidRequest),
+        (400, {"error": "campaign is expired"}, InvalidRequest),
+        (400, {"code": 400, "content": "token"}, InvalidRequest),
+        (400, {"error": [{"(root)": "ext is required"}]}, InvalidRequest),
+        (400, "token is expired", InvalidRequest),
+        (404, {"error": "Not Found"}, NotFound),
+        (200, {"status": "fail", "error": "NO_CREDIT"}, VendorRejected),
+        (200, {"code": 200, "content": "successfully", "error": "token is expired"}, VendorProtocolError),
+        (501, {"error": "token is expired"}, VendorUnavailable),
+    ],
+)
+async def test_an_error_that_does_not_speak_of_the_token_replaces_none(still, hanoi, status, body, error):
+    """A 400 is the caller's unless its words say otherwise; a server in trouble may say anything."""
+    still.faults.add(Fault("/v1/event", kind="replace", status=status, body=body, times=None))
+
+    with pytest.raises(error):
+        await hanoi.events.list_hooks()
+
+    assert 1 == still.token_requests
+
+
+async def test_a_success_that_mentions_a_token_is_a_success(still, hanoi):
+    """The phone has rung, whatever is said beside it."""
+    body = {"status": "success", "call_id": "c-1", "message": "the old token has expired"}
+    still.faults.add(Fault("/v1/click2call/async", kind="replace", body=body))
+
+    started = await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert ("c-1", 1) == (started.call_id, still.token_requests)
+
+
+async def test_a_forbidden_operation_does_not_cost_a_token_each_time(still, hanoi):
+    """The account lacks a right, which no token gives it; the others go on with the token that there is."""
+    still.faults.add(Fault("/v1/monitor/agent", kind="refuse", status=403, times=None))
+
+    for _ in range(5):
+        with pytest.raises(VendorAuthFailed):
+            await hanoi.agents.list_agents()
+        await hanoi.call_control.list_calls()
+
+    assert 2 == still.token_requests
+    assert 6 == sum(request.path == "/v1/monitor/agent" for request in still.requests)
+
+
 async def test_a_wrong_api_key_is_an_authentication_error_without_the_key(still):
     """The error says what to look at, keeps the key to itself, and for a dial that nothing rang."""
     async with account(still, api_key="wrong-key-0123456789") as hanoi:
@@ -1116,6 +1208,19 @@ async def test_a_recording_that_needs_the_token_gets_a_fresh_one(still):
         assert (await audio.read()).startswith(b"RIFF")
 
     assert 2 == still.token_requests
+
+
+async def test_recordings_that_are_forbidden_do_not_cost_a_token_each(still):
+    """One more try, once in a while."""
+    record_id = still.add_record()["id"].strip()
+    still.faults.add(Fault("/recording/*", kind="refuse", status=403, times=None))
+    async with account(still, recording_bearer=True) as hanoi:
+        for _ in range(3):
+            with pytest.raises(VendorAuthFailed):
+                await hanoi.recording.fetch_recording(record_id)
+
+    assert 2 == still.token_requests
+    assert 4 == sum(request.path.startswith("/recording/") for request in still.requests)
 
 
 # Settings

@@ -550,6 +550,23 @@ async def test_a_long_lived_token_is_kept_and_replaced_when_refused(still, hanoi
     assert still.token_requests == 2
 
 
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_token_that_is_refused_in_words_is_replaced_and_only_a_read_goes_out_again(still, hanoi, status):
+    """Customers are listed with another one; a customer that was to be made may be made, and is not sent twice."""
+    body = {"code": 401, "content": "token is expired", "error": "Unauthorized"}
+    for method in ("GET", "POST"):
+        still.faults.add(Fault("/v2/customer", method=method, kind="replace", status=status, body=body))
+    new = {"campaign_id": CAMPAIGN, "customer_code": "KH9", "number": NUMBER, "contract_number": "HD9"}
+
+    await hanoi.customers.list_customers()
+    with pytest.raises(VendorAuthFailed):
+        await hanoi.customers.create_customer(**new)
+    await hanoi.customers.create_customer(**new)
+
+    assert 3 == still.token_requests
+    assert ["GET", "GET", "POST", "POST"] == [each.method for each in still.requests if each.path == "/v2/customer"]
+
+
 # What rings
 
 

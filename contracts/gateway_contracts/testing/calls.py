@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .. import OPERATIONS, AgentNotRegistered, CallState, DialState, NotFound, OutcomeUnknown, Unsupported
+from .. import OPERATIONS, AgentNotRegistered, CallState, DialState, GatewayError, NotFound, OutcomeUnknown, Unsupported
 from .far_side import FarSide, Trouble, settled
 from .lacking import Lacks, method_of, refusal_of, where_supported
 from .survey import NEEDED
@@ -33,6 +33,19 @@ async def _connect_once(pbx: Any) -> None:
 def _done(far: FarSide) -> int:
     """How many phones the vendor really made ring, by whatever operation."""
     return len(far.rang()) + len(far.steered())
+
+
+async def _in_one_request(pbx: Any, far: FarSide, name: str) -> tuple[Any, dict[str, Any]]:
+    """The operation called *name*, with arguments for which one request is enough. Raises: Lacks."""
+    operation = OPERATIONS[name]
+    method, arguments = await method_of(pbx, far, operation)
+    if name == "transfer_call":
+        # With a leg nothing is looked up first, so every request is the transfer's own.
+        leg = {"leg": "b"}
+        refused = await refusal_of(method, far, operation, **leg)
+        await far.reset()
+        arguments = {**await NEEDED[name](far), **({} if refused else leg)}
+    return method, arguments
 
 
 class CallTests:
@@ -71,14 +84,7 @@ class CallTests:
         self, pbx: Any, far: FarSide, name: str, trouble: Trouble
     ) -> None:
         """Without a proof the outcome is unknown, and nothing is sent a second time."""
-        operation = OPERATIONS[name]
-        method, arguments = await method_of(pbx, far, operation)
-        if name == "transfer_call":
-            # With a leg nothing is looked up first, so every request is the transfer's own.
-            leg = {"leg": "b"}
-            refused = await refusal_of(method, far, operation, **leg)
-            await far.reset()
-            arguments = {**await NEEDED[name](far), **({} if refused else leg)}
+        method, arguments = await _in_one_request(pbx, far, name)
         await _connect_once(pbx)
         far.make_trouble(name, trouble)
         done, received = _done(far), len(far.requests())
@@ -107,6 +113,27 @@ class CallTests:
         await method(**arguments)
 
         assert done + 1 == _done(far)
+
+    @pytest.mark.parametrize("name", RINGING)
+    @where_supported
+    async def test_a_403_lets_nothing_ring_again_and_the_next_request_has_a_fresh_token(
+        self, pbx: Any, far: FarSide, name: str
+    ) -> None:
+        """Unless the vendor documents it, a 403 does not say that nothing rang, whatever it says about the token."""
+        method, arguments = await _in_one_request(pbx, far, name)
+        await _connect_once(pbx)
+        far.make_trouble(name, Trouble.STATUS_403)
+        done, received, tokens = _done(far), len(far.requests()), far.token_requests()
+
+        with pytest.raises(GatewayError) as caught:
+            await method(**arguments)
+        sent = len(far.requests()) - received
+        await method(**arguments)
+
+        proof = 403 in far.proofs.get(name, ())
+        assert (DialState.NOT_PLACED if proof else DialState.UNKNOWN) is caught.value.dial_state
+        assert (1, 1) == (sent, _done(far) - done)
+        assert min(tokens, 1) == far.token_requests() - tokens
 
     @where_supported
     async def test_steering_a_call_that_is_not_there_is_not_found(self, pbx: Any, far: FarSide) -> None:

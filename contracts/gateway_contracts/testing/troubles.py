@@ -136,8 +136,9 @@ class TroubleTests(AccountTests):
     async def _slow(self, connect: Any, far: FarSide, timeouts: dict[str, float]) -> dict[str, str]:
         async with connect(timeouts=timeouts) as pbx:
             found = await able(pbx, far) if far.network else []
+            _, ask = _a_read(pbx)
             with contextlib.suppress(VendorTimeout):
-                await _a_read(pbx)()  # so that there is a token, which is not held
+                await ask()  # so that there is a token, which is not held
             once: Any = Once(far)
             arguments = [await each.needs(once) for each in found]
             for each in found:
@@ -206,7 +207,7 @@ class TroubleTests(AccountTests):
     ) -> None:
         """They share one request for a token; it goes on for those who are left."""
         async with connect() as pbx:
-            ask = _a_read(pbx)
+            _, ask = _a_read(pbx)
             before = far.token_requests()
             first, *others = (asyncio.ensure_future(ask()) for _ in range(3))
             await until(lambda: far.token_requests() > before or first.done())
@@ -221,7 +222,7 @@ class TroubleTests(AccountTests):
         """Twenty requests at once on a new account, one more, and all again after every token was refused: one token
         each time.
         """
-        ask = _a_read(pbx)
+        _, ask = _a_read(pbx)
         before = far.token_requests()
         await asyncio.gather(*(ask() for _ in range(20)))
         await ask()
@@ -231,14 +232,40 @@ class TroubleTests(AccountTests):
 
         assert (first, first) == (min(first, 1), far.token_requests() - before - first)
 
+    async def test_a_read_whose_token_is_refused_by_403_is_asked_again_with_a_fresh_one(
+        self, connect: Any, far: FarSide
+    ) -> None:
+        """Once. A 403 that stays is a missing right, which is told, and not every read costs a new token for it."""
+        async with connect() as pbx:
+            name, ask = _a_read(pbx)
+            await ask()
+            tokens, before = far.token_requests(), arrived(far)
+            if not tokens:
+                return
+            far.make_trouble(name, Trouble.STATUS_403)
+            await ask()
+            mended = far.token_requests() - tokens, arrived(far) - before
+            far.make_trouble(name, Trouble.STATUS_403, lasts=True)
+            codes = []
+            for _ in range(3):
+                with pytest.raises(GatewayError) as caught:
+                    await ask()
+                codes.append(caught.value.code)
+
+        assert (1, 2) == mended
+        assert ["vendor_auth_failed"] * 3 == codes
+        assert (2, 6) == (far.token_requests() - tokens, arrived(far) - before)
+
     async def test_a_closed_account_leaves_nothing_open(self, connect: Any, far: FarSide) -> None:
         """However it was closed: after use, by an error, by a cancellation, and by one while it opened."""
         async with nothing_left():
             async with connect() as pbx:
-                await asyncio.gather(*(_a_read(pbx)() for _ in range(3)))
+                _, ask = _a_read(pbx)
+                await asyncio.gather(*(ask() for _ in range(3)))
             with contextlib.suppress(_Told):
                 async with connect() as pbx:
-                    await _a_read(pbx)()
+                    _, ask = _a_read(pbx)
+                    await ask()
                     raise _Told
             for steps in range(4):
                 opening = asyncio.ensure_future(_open(connect))
@@ -257,12 +284,12 @@ async def _open(connect: Any) -> None:
         await asyncio.Event().wait()
 
 
-def _a_read(pbx: Any) -> Any:
-    """A read that needs nothing."""
+def _a_read(pbx: Any) -> tuple[str, Any]:
+    """A read that needs nothing, by its name."""
     for interface, name in (("call_control", "list_calls"), ("history", "list_records"), ("agents", "list_agents")):
         with contextlib.suppress(Unsupported):
-            return getattr(getattr(pbx, interface), name)
-    return _nothing
+            return name, getattr(getattr(pbx, interface), name)
+    return "", _nothing
 
 
 async def _nothing() -> None:

@@ -62,7 +62,7 @@ MAX_REPORT = timedelta(hours=24)  # 003:806
 async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["Tel4vnV1"]:
     """The adapter, its session and its token, for as long as the context is open."""
     paths = {"login_path": "/v1/auth", "token_path": "/v1/auth/token"}
-    async with connected(account, settings, **paths) as (http, tokens):
+    async with connected(account, settings, **paths) as http:
         reading = Reading.of("tel4vn-v1", account.name, settings)
         yield Tel4vnV1(
             account=account,
@@ -80,7 +80,6 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
             ),
             recorded=Records(
                 http=http,
-                tokens=tokens,
                 reading=reading,
                 list_path="/v1/cdr",
                 get_path="/v1/cdr/{record_id}",

@@ -65,10 +65,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
     """The adapter, its session and its token, for as long as the context is open."""
     paths = {**wire.PATHS[settings.edition], **settings.paths}
     known = {name: path for name, path in paths.items() if path is not None}
-    async with connected(account, settings, login_path=known["log_in"], token_path=known["issue_token"]) as (
-        http,
-        tokens,
-    ):
+    async with connected(account, settings, login_path=known["log_in"], token_path=known["issue_token"]) as http:
         reading = Reading.of("tel4vn-v2", account.name, settings)
         yield Tel4vnV2(
             account=account,
@@ -87,7 +84,6 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
             ),
             recorded=Records(
                 http=http,
-                tokens=tokens,
                 reading=reading,
                 list_path=known["list_records"],
                 get_path=known["get_record"],
