@@ -564,7 +564,7 @@ class Dialling:
             raise
         current.is_written()
         if not own:
-            raise GatewayError("The dial was given up before it was sent: dial again", dial_state=DialState.NOT_PLACED)
+            raise _given_up()
         self._check_time(current)
 
     def _left(self, current: _Try) -> float:
@@ -597,7 +597,7 @@ class Dialling:
                 )
             )
             if moved is None:
-                raise GatewayError("The dial was given up before it was sent: dial again")
+                raise _given_up()
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED
             raise
@@ -694,6 +694,15 @@ def lost_error(account: str | None, dial_id: str | None) -> OutcomeUnknown:
 @functools.lru_cache
 def _lost_text(account: str) -> str:
     return problem_text(lost_error(account, None))  # the dial that is lost may have another id than the one begun
+
+
+def _given_up() -> Conflict:
+    return Conflict(
+        "Another process took this one for dead, and gave the dial up before it was sent. Nothing was sent: ask again",
+        origin=Origin.GATEWAY,
+        dial_state=DialState.NOT_PLACED,
+        retryable=True,
+    )
 
 
 def _no_dial(asked: str, dial_id: str) -> NotFound:

@@ -311,8 +311,8 @@ class Sidecar:
         for either.
         """
         error = done if isinstance(done, GatewayError) else None
-        state = DialState.PLACED if done and not error else error and error.dial_state
-        outcome = "replayed" if asking.replayed else (state or DialState.UNKNOWN).value
+        state = DialState.PLACED if done and not error else error.dial_state if error else DialState.UNKNOWN
+        outcome = "replayed" if asking.replayed else state.value if state else "refused"
         self._metrics.dials[(done and done.account) or name, outcome] += 1
 
     # Beside the operations
