@@ -33,6 +33,7 @@ from gateway_contracts import (
     dumps,
     from_json,
     loads,
+    pass_fence,
     to_json,
 )
 from gateway_contracts.audio import audio_of
@@ -94,6 +95,7 @@ class Memory(ClickToCall, CallControl, History, Recording):
         """The extension picks up at once where the caller waits for it or its phone does so by itself."""
         _refuse(others)
         self._check_phone(extension)
+        await pass_fence()  # what is sent through HttpClient passes it by itself
         now, call_id, answered = self.clock(), f"call-{next(self._ids)}", wait or auto_answer
         self.calls[call_id] = Call(
             account=self.account,

@@ -291,6 +291,7 @@ MUTANTS = [
             "last = attempt == READ_ATTEMPTS",
         ),
         ("the client sends again below us", HTTP, "middlewares=(_never_resend,),", ""),
+        ("a dial passes no fence", HTTP, "if _RINGING.get():", "if False:"),
         (
             "a lost dial is taken for none",
             HTTP,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from .. import OPERATIONS, AgentNotRegistered, CallState, DialState, GatewayError, NotFound, OutcomeUnknown, Unsupported
+from ..fence import FENCE
 from .far_side import FarSide, Trouble, settled
 from .lacking import Lacks, method_of, refusal_of, where_supported
 from .survey import NEEDED
@@ -63,6 +64,31 @@ class CallTests:
         assert any(far.number.lstrip("+0") in request for request in far.requests()[asked:]), "another number"
         assert (far.extension, far.number) == (started.extension, started.number)
         assert timedelta(0) == started.requested_at.utcoffset()
+
+    @where_supported
+    async def test_a_call_that_is_refused_at_the_fence_is_not_started(self, pbx: Any, far: FarSide) -> None:
+        """The last look before the bytes go out: the dial is too late, or another process has given it up.
+
+        `HttpClient` awaits `pass_fence` for what has `Effect.RING`; an adapter that rings in another way awaits it.
+        """
+        method, arguments = await method_of(pbx, far, OPERATIONS["start_call"])
+        await _connect_once(pbx)
+        before, asked = _done(far), []
+
+        async def refuse() -> None:
+            asked.append(_done(far))
+            raise GatewayError("too late", dial_state=DialState.NOT_PLACED)
+
+        token = FENCE.set(refuse)
+        try:
+            with pytest.raises(GatewayError, match="too late") as caught:
+                await method(**arguments)
+        finally:
+            FENCE.reset(token)
+
+        assert DialState.NOT_PLACED is caught.value.dial_state
+        assert [before] == asked
+        assert before == _done(far)
 
     @where_supported
     async def test_an_unregistered_extension_is_a_proven_refusal(self, pbx: Any, far: FarSide) -> None:
