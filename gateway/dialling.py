@@ -725,7 +725,6 @@ def _with_plain_key(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def plain_key(key: str) -> str:
     """The idempotency key *key*; one that is sent as a quoted string (RFC 9651, 3.3.3) without its quotes."""
-    key = key.strip()
     found = _QUOTED.fullmatch(key)
     return _ESCAPED.sub(r"\1", found[1]) if found else key
 
