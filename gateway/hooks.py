@@ -92,14 +92,19 @@ class Receiver:
 
     async def _admitted(self, name: str, request: web.Request) -> bytes:
         """The body of a webhook that shows the account's key, if it has one."""
+        if "body" not in self.configs[name].hook_key_in:
+            self._check_key(name, request, b"")
         body = await self.bodies.read(request, most=MAX_HOOK_BYTES, seconds=BODY_SECONDS)
+        self._check_key(name, request, body)
+        return body
+
+    def _check_key(self, name: str, request: web.Request, body: bytes) -> None:
         config = self.configs[name]
         if config.hook_key is not None and not _shows(config.hook_key, config.hook_key_in, request, body):
             raise Unauthenticated(
                 f"The webhook does not show the account's hook_key in any of {', '.join(config.hook_key_in)}",
                 account=name,
             )
-        return body
 
     async def _quarantine(self, name: str, media_type: str, webhook: WebhookRequest, error: Exception) -> web.Response:
         # Answered 200: a vendor that is told of an error may send the same for ever, or give the hook up.

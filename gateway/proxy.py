@@ -89,7 +89,7 @@ def make_app(gateway: Gateway) -> web.Application:
     if gateway.config is None:
         raise ConfigError("", "a sidecar needs accounts of its own: open its gateway from a file, not from a sidecar")
     sidecar = Sidecar(gateway, Keyring(gateway.config.proxy.keys))
-    app = web.Application(middlewares=[sidecar.outermost])
+    app = web.Application(middlewares=[sidecar.outermost], handler_args={"auto_decompress": False})
     app.cleanup_ctx.extend([sidecar.answering, sidecar.journalling, sidecar.delivering, sidecar.resolving])
     app.on_shutdown.append(sidecar.end_waiting)
     for operation in OPERATIONS.values():
@@ -219,6 +219,7 @@ class Sidecar:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             self._refuse_other_sites(request)
+            self._refuse_encoded(request)
             response = await handler(request)
         except GatewayError as error:
             code = error.code
@@ -252,6 +253,16 @@ class Sidecar:
             raise Forbidden("Requests from other web sites are refused", dial_state=state)
         if not self._keyring and not _LOOPBACK_HOST.fullmatch(request.headers.get("Host", "")):
             raise Forbidden("Without keys the sidecar answers to localhost only", dial_state=state)
+
+    def _refuse_encoded(self, request: web.Request) -> None:
+        # A few bytes may unpack to many, and this is before anybody shows a key.
+        codings = ",".join(request.headers.getall("Content-Encoding", [])).strip().lower()
+        if codings not in {"", "identity"} and request.body_exists:
+            ringing = request.match_info.handler in self._ringing and "Idempotency-Key" not in request.headers
+            raise UnsupportedMediaType(
+                "Send the body as it is, without Content-Encoding",
+                dial_state=DialState.NOT_PLACED if ringing else None,
+            )
 
     def _caller(self, request: web.Request) -> Caller:
         """Who sends *request*. Raises: Unauthenticated, InvalidRequest."""
@@ -482,7 +493,7 @@ class Sidecar:
             return web.Response(text=_DOCS_START, content_type="text/javascript")
         if name not in _DOCS_FILES:
             raise NotFound(f"There is no /docs/{name}")
-        body = await asyncio.to_thread((_viewer() / name).read_bytes)
+        body = await asyncio.to_thread(_viewer_file, name)
         # No FileResponse: what the system sends by itself is not seen waiting when nobody takes it.
         return web.Response(
             body=body, content_type=_DOCS_FILES[name], charset="utf-8", headers={"Cache-Control": "max-age=86400"}
@@ -775,6 +786,11 @@ _DOCS_START = (
     'SwaggerUIBundle({url: "openapi.json", dom_id: "#viewer", deepLinking: true, defaultModelsExpandDepth: 0,'
     " validatorUrl: null});\n"
 )
+
+
+@functools.cache
+def _viewer_file(name: str) -> bytes:
+    return (_viewer() / name).read_bytes()
 
 
 def _viewer() -> Path:

@@ -1,9 +1,11 @@
 """The sidecar as a process: an address to listen on, a log line that names it, a quiet end."""
 
+import asyncio
 import contextlib
 import errno
 import gc
 import logging
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,18 +13,14 @@ from aiohttp import web
 from gateway_contracts import ConfigError
 
 from .config import listening_on
+from .connections import Connections
 from .facade import Gateway
 from .logs import log
 from .process import told_to_stop
 from .proxy import make_app
 
-LINGER_SECONDS = 1.0
-"""How long what is left of a request is read, unused, after its answer, so that whoever still sends it gets that."""
 OPEN_FILES = 65_536
 BACKLOG = 1_024  # connections that come in one burst; the 128 of old make the others try again a second later
-
-_UNHEARD = logging.getLogger("gateway.http")
-_UNHEARD.setLevel(logging.CRITICAL + 1)
 
 
 @contextlib.asynccontextmanager
@@ -31,20 +29,35 @@ async def serving(gateway: Gateway) -> AsyncIterator[str]:
 
     Raises: ConfigError when it cannot listen there.
     """
-    # The access log would cost most of the throughput; aiohttp's own log repeats what it could not read of a request.
-    runner = web.AppRunner(make_app(gateway), access_log=None, logger=_UNHEARD, lingering_time=LINGER_SECONDS)
+    runner = web.AppRunner(make_app(gateway))
     await runner.setup()
     try:
         assert gateway.config is not None  # noqa: S101 # make_app refuses a gateway without
+        assert runner.server is not None  # noqa: S101 # it is set up
         host, port = gateway.config.proxy.address
-        try:
-            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-        except OSError as error:
-            raise ConfigError("proxy.listen", _trouble(f"{host}:{port}", error)) from error
-        real_port = runner.addresses[0][1]
-        yield f"http://[{host}]:{real_port}" if ":" in host else f"http://{host}:{real_port}"
+        connections = Connections(runner.server, most_idle=_open_files() // 2)
+        async with _listening(host, port) as sockets, connections.accepting(sockets):
+            real_port = sockets[0].getsockname()[1]
+            yield f"http://[{host}]:{real_port}" if ":" in host else f"http://{host}:{real_port}"
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _listening(host: str, port: int) -> AsyncIterator[list[socket.socket]]:
+    """Sockets that listen at *host* and *port*. Raises: ConfigError."""
+    # asyncio binds them, but does not accept: when no more files can be opened it would do nothing else.
+    loop = asyncio.get_running_loop()
+    with contextlib.ExitStack() as closing:
+        try:
+            server = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
+            closing.callback(server.close)
+            sockets = [closing.enter_context(each.dup()) for each in server.sockets]
+            for each in sockets:
+                each.listen(BACKLOG)
+        except OSError as error:
+            raise ConfigError("proxy.listen", _trouble(f"{host}:{port}", error)) from error
+        yield sockets
 
 
 async def serve(path: Path, listen: str | None) -> None:
@@ -94,6 +107,16 @@ def _allow_many_connections() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _open_files() -> int:
+    """How many files this process may have open, `OPEN_FILES` where there is no limit."""
+    try:
+        import resource
+    except ImportError:
+        return OPEN_FILES
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return OPEN_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def announce(event: str, **fields: str) -> None:

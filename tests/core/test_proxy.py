@@ -193,25 +193,64 @@ async def test_json_may_name_its_charset(http):
     assert 201 == answer.status
 
 
-@pytest.mark.parametrize("packed", [False, True])
-async def test_a_body_that_is_too_large_is_refused(http, gateway, packed):
-    """Also when it is small until it is unpacked. Nothing rang."""
+async def test_a_body_that_is_too_large_is_refused(http, gateway):
+    """Nothing rang."""
     content = json.dumps({**DIAL, "caller_id_name": "x" * gateway_proxy.MAX_BODY_BYTES}).encode()
-    headers = {**JSON, "Content-Encoding": "gzip"} if packed else JSON
 
-    answer = await http("POST", CALLS, data=io.BytesIO(gzip.compress(content) if packed else content), headers=headers)
+    answer = await http("POST", CALLS, data=io.BytesIO(content), headers=JSON)
 
     check_problem(answer, 413, "payload_too_large", dial_state="not_placed", operation="start_call")
     assert [] == gateway["pbx"].adapter.told
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-async def test_a_body_that_cannot_be_unpacked_is_refused(http, gateway, encoding):
-    """It is the caller's mistake."""
-    answer = await http("POST", CALLS, data=b"not packed at all", headers={**JSON, "Content-Encoding": encoding})
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "X-Gzip", "identity, gzip", "\xff"])
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("POST", CALLS),
+        ("PUT", "/v1/accounts/pbx/queues/q"),
+        ("GET", RECORDS),
+        ("POST", "/v1/subscriptions"),
+        ("POST", "/hooks/pbx/token"),
+        ("POST", "/livez"),
+        ("POST", "/nowhere"),
+    ],
+)
+async def test_a_body_that_is_packed_is_refused(http, gateway, verb, path, coding):
+    """Wherever it is sent, and before anybody shows a key."""
+    packed = gzip.compress(json.dumps(DIAL).encode())
 
-    assert 400 == answer.status
+    answer = await http(verb, path, data=packed, headers={**JSON, "Content-Encoding": coding})
+
+    check_problem(answer, 415, "unsupported_media_type", dial_state="not_placed" if path == CALLS else None)
     assert [] == gateway["pbx"].adapter.told
+
+
+async def test_a_packed_body_is_never_unpacked(sidecar, gateway):
+    """One that is none breaks nothing: the connection goes on behind it."""
+    async with sidecar(gateway) as address:
+        status, rest = await raw(
+            address,
+            b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\nabcdef"
+            b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        )
+
+    assert (415, True) == (status, b"HTTP/1.1 200 OK" in rest)
+
+
+async def test_a_retry_whose_body_is_packed_says_nothing_of_the_dial(http):
+    """The key's dial may have rung."""
+    headers = {**JSON, "Content-Encoding": "gzip", "Idempotency-Key": "k"}
+
+    check_problem(await http("POST", CALLS, data=b"x", headers=headers), 415, "unsupported_media_type", dial_state=None)
+
+
+async def test_a_body_may_say_that_it_is_as_it_is(http):
+    """Some clients name the coding that is none, and some name one where there is no body."""
+    said = await http("POST", CALLS, json=DIAL, headers={"Content-Encoding": "Identity"})
+    bodiless = await http("GET", CALLS, headers={"Content-Encoding": "gzip"})
+
+    assert (201, 200) == (said.status, bodiless.status)
 
 
 @pytest.mark.parametrize(
