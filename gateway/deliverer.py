@@ -201,10 +201,10 @@ class Deliverer:
     async def _deliver(self, kept: Kept, due: Due) -> None:
         """One attempt, and what became of it."""
         one = kept.subscription
-        caller = self.keyring.named(one.key)
+        accounts = wanted_of(kept, self.keyring).accounts
         if due.body is None:
             outcome = _over(due, self.clock.now(), "event_removed")
-        elif caller is None or not caller.may_use(str(due.account)):
+        elif accounts is not None and due.account not in accounts:
             outcome = _over(due, self.clock.now(), "account_forbidden")
         else:
             body = message(loads(due.body))

@@ -5,7 +5,7 @@ operations, codes, states and types are ours, accounts are those of the configur
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -54,23 +54,24 @@ class Metrics:
         for event in page:
             self.events[event.account, event.type, event.source] += 1
 
-    def shown(self, moment: Moment) -> tuple[bytes, str]:
-        """All of it at this *moment*, and its media type."""
+    def shown(self, moment: Moment, may_use: Callable[[str], bool]) -> tuple[bytes, str]:
+        """What somebody who *may_use* some accounts is shown at this *moment*, and its media type."""
         # Not before somebody asks: it takes longer to import than everything else that this needs.
         from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*self._counters(), *_gauges(moment)]))
+        registry.register(_Collected([*self._counters(may_use), *_gauges(moment, may_use)]))
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
-    def _counters(self) -> Iterator[Any]:
+    def _counters(self, may_use: Callable[[str], bool]) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily
 
         for name, (text, labels) in _COUNTERS.items():
             family = CounterMetricFamily(PREFIX + name, text, labels=labels)
             for values, count in tuple(getattr(self, name).items()):
-                family.add_metric(values, count)
+                if "account" not in labels or may_use(values[labels.index("account")]):
+                    family.add_metric(values, count)
             yield family
 
 
@@ -84,7 +85,7 @@ class _Collected:
         yield from self.families
 
 
-def _gauges(moment: Moment) -> Iterator[Any]:
+def _gauges(moment: Moment, may_use: Callable[[str], bool]) -> Iterator[Any]:
     from prometheus_client.core import GaugeMetricFamily
 
     yield GaugeMetricFamily(f"{PREFIX}readers", "Who reads events over HTTP now.", value=moment.readers)
@@ -98,7 +99,7 @@ def _gauges(moment: Moment) -> Iterator[Any]:
         f"{PREFIX}watermark_age_seconds", "How long ago an account was last fully accounted for.", labels=["account"]
     )
     for account in moment.accounts:
-        if account.vendor is None:
+        if account.vendor is None or not may_use(account.name):
             continue
         opened.add_metric([account.name], float(account.state == "open"))
         heard = (moment.hearing or {}).get(account.name)

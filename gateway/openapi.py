@@ -301,7 +301,8 @@ def _conversation(schemas: _Schemas) -> dict[str, Any]:
         "tags": ["conversations"],
         "summary": "Get one conversation: its state, its parts with the evidence for each, and its events.",
         "description": "By its own id or that of its dial, or with `account` by the id of one of its calls or records."
-        " A key sees its own dials and deliveries, unless it has the scope `admin`."
+        " A key sees its own dials and deliveries. With the scope `admin` it sees everybody's dials, and the deliveries"
+        " of the subscriptions that it may see."
         "\n\n"
         "Needs the scope `events`.",
         "parameters": [
@@ -445,7 +446,7 @@ def _metrics() -> dict[str, Any]:
         "operationId": "metrics",
         "tags": ["probes"],
         "summary": "Get what this sidecar has counted, in the text format of Prometheus.",
-        "description": "Needs the scope `admin`.",
+        "description": "Shows the accounts of the key. Needs the scope `admin`.",
         "responses": {"200": {"description": "The metrics.", "content": text}, "default": _PROBLEM},
         "x-scope": "admin",
     }

@@ -361,12 +361,15 @@ class Sidecar:
             caller.check(account, "events")
         elif "events" not in caller.scopes:
             raise Forbidden(f"The key {caller.name!r} lacks the scope 'events'")
-        if self._journal is None:
+        if self._journal is None or self._subscribers is None:
             raise _no_journal()
         from .journal.timelines import read_timeline
 
         own = None if "admin" in caller.scopes else caller.name
-        work = functools.partial(read_timeline, wanted=wanted, account=account, caller=own, raw=raw)
+        seen = None
+        if own is not None or caller.accounts is not None:
+            seen = [each.subscription_id for each in (await self._subscribers.list_subscriptions(caller)).items]
+        work = functools.partial(read_timeline, wanted=wanted, account=account, caller=own, subscribed=seen, raw=raw)
         found = await self._journal.store.read(work)
         if found is None or not caller.may_use(found.account):
             raise self._no_conversation(account)
@@ -462,7 +465,8 @@ class Sidecar:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """What this sidecar has counted, for Prometheus."""
-        self._caller(request).need("admin")
+        caller = self._caller(request)
+        caller.need("admin")
         _no_query(request)
         hearing, trouble = None, False
         if self._background is not None and self._journal is not None:
@@ -473,7 +477,7 @@ class Sidecar:
             trouble = trouble or self._journal.store.trouble is not None
         readers = len(self._readers) if self._readers is not None else 0
         moment = Moment(accounts=tuple(self._gateway), hearing=hearing, readers=readers, trouble=trouble)
-        body, media_type = self._metrics.shown(moment)
+        body, media_type = self._metrics.shown(moment, caller.may_use)
         return web.Response(body=body, headers={"Content-Type": media_type})
 
     async def openapi(self, request: web.Request) -> web.Response:

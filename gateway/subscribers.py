@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import attrs
-from gateway_contracts import CallEvent, Conflict, InvalidRequest, NotFound, Origin, Page
+from gateway_contracts import CallEvent, Conflict, Forbidden, InvalidRequest, NotFound, Origin, Page
 from sqlalchemy import Connection
 
 from .deliverer import Clock, wanted_of
@@ -83,10 +83,11 @@ class Subscribers:
         return attrs.evolve(subscription, secret=secret)
 
     async def list_subscriptions(self, caller: Caller) -> Page[Subscription]:
-        """The caller's, or everybody's for who may administer."""
+        """The caller's; with `admin` also others' that reach only accounts of the caller's."""
         key = None if "admin" in caller.scopes else caller.name
-        found = await self.journal.store.read(partial(subscriptions.of_key, key=key))
-        return Page(items=tuple(each.subscription for each in found), total=len(found))
+        kept = await self.journal.store.read(partial(subscriptions.of_key, key=key))
+        found = tuple(each.subscription for each in kept if self._may_use(caller, each))
+        return Page(items=found, total=len(found))
 
     async def get_subscription(self, caller: Caller, subscription_id: str) -> Subscription:
         """Raises: NotFound."""
@@ -99,34 +100,36 @@ class Subscribers:
         given = dict(body)
         if given.get("state") is SubscriptionState.ACTIVE:
             given["reason"] = None
-        return (await self._change(subscription_id, lambda _: given)).subscription
+        return (await self._change(caller, subscription_id, lambda _: given)).subscription
 
     async def delete_subscription(self, caller: Caller, subscription_id: str) -> None:
         """Raises: NotFound."""
-        await self._find(caller, subscription_id)
         # Disabled first: what is left when this is cut short is delivered no more, and can be deleted again.
-        await self._change(subscription_id, lambda _: {"state": SubscriptionState.DISABLED})
+        await self._change(caller, subscription_id, lambda _: {"state": SubscriptionState.DISABLED})
         while await self.journal.store.write(partial(deliveries.remove_some, subscription_id=subscription_id)):
             pass
         await self.journal.store.write(partial(subscriptions.remove, subscription_id=subscription_id))
 
     async def rotate_secret(self, caller: Caller, subscription_id: str) -> Subscription:
         """Raises: NotFound."""
-        await self._find(caller, subscription_id)
         secret, until = new_secret(), self.clock.now() + OLD_SECRET_LIFE
 
         def keys(kept: Kept) -> Mapping[str, Any]:
             newest = next(each for each in kept.keys if each.until is None)
             return {"keys": (SigningKey(secret=secret), attrs.evolve(newest, until=until))}
 
-        return attrs.evolve((await self._change(subscription_id, keys)).subscription, secret=secret)
+        return attrs.evolve((await self._change(caller, subscription_id, keys)).subscription, secret=secret)
 
     async def list_deliveries(self, caller: Caller, subscription_id: str, query: DeliveryQuery) -> Page[Delivery]:
         """Raises: NotFound, InvalidRequest for a cursor that is none."""
         await self._find(caller, subscription_id)
-        before = _place(query.cursor)
         listed = partial(
-            deliveries.listed, subscription_id=subscription_id, state=query.state, before=before, limit=query.limit + 1
+            deliveries.listed,
+            subscription_id=subscription_id,
+            accounts=caller.accounts,
+            state=query.state,
+            before=_place(query.cursor),
+            limit=query.limit + 1,
         )
         found = await self.journal.store.read(listed)
         items = tuple(found[: query.limit])
@@ -167,7 +170,9 @@ class Subscribers:
         if not numbers:
             return 0, kept.subscription.after
         found = await self.journal.log.numbered(numbers)
-        return await self._replayed(kept, found), numbers[-1]
+        accounts = wanted_of(kept, self.keyring).accounts
+        allowed = [each for each in found if accounts is None or each.account in accounts]
+        return await self._replayed(kept, allowed), numbers[-1]
 
     async def _replayed(self, kept: Kept, events: Sequence[CallEvent]) -> int:
         planned = Planned(subscription_id=kept.subscription.subscription_id, events=events, reached=0)
@@ -175,21 +180,39 @@ class Subscribers:
 
     async def _find(self, caller: Caller, subscription_id: str) -> Kept:
         kept = await self.journal.store.read(partial(subscriptions.find, subscription_id=plain(subscription_id)))
-        if kept is None or (kept.subscription.key != caller.name and "admin" not in caller.scopes):
+        if kept is None or not self._may_use(caller, kept):
             raise _missing()
         return kept
 
-    async def _change(self, subscription_id: str, change: Callable[[Kept], Mapping[str, Any]]) -> Kept:
+    def _may_use(self, caller: Caller, kept: Kept) -> bool:
+        """Whether *caller* may see and change a subscription: its own, or with `admin` one that can be sent nothing of
+        accounts that are not the caller's.
+        """
+        one = kept.subscription
+        if one.key == caller.name:
+            return True
+        if "admin" not in caller.scopes or caller.accounts is None:
+            return "admin" in caller.scopes
+        maker = self.keyring.named(one.key)
+        reached = frozenset(one.accounts) or (maker.accounts if maker is not None else None)
+        return reached is not None and reached <= caller.accounts
+
+    async def _change(self, caller: Caller, subscription_id: str, change: Callable[[Kept], Mapping[str, Any]]) -> Kept:
         """Write what *change* gives of the attributes of a subscription, or as its `keys`."""
         now = self.clock.now()
 
         def write(connection: Connection) -> Kept | None:
             kept = subscriptions.find(connection, subscription_id)
-            if kept is None:
+            if kept is None or not self._may_use(caller, kept):
                 return None
             values = dict(change(kept))
             keys = values.pop("keys", kept.keys)
             changed = Kept(subscription=attrs.evolve(kept.subscription, updated_at=now, **values), keys=keys)
+            if not self._may_use(caller, changed):
+                raise Forbidden(
+                    f"The subscription would reach all accounts of the key {changed.subscription.key!r}, and the key "
+                    f"{caller.name!r} may not use all of them"
+                )
             return subscriptions.change(connection, subscription_id, subscriptions.columns(changed))
 
         changed = await self.journal.store.write(write)

@@ -174,7 +174,7 @@ ROUTES = (
         name="list_subscriptions",
         verb="GET",
         path="/v1/subscriptions",
-        summary="List the key's subscriptions; with the scope `admin`, everybody's.",
+        summary="List the key's subscriptions; with the scope `admin`, also others' that reach its accounts only.",
         returns=Page[Subscription],
     ),
     Route(name="get_subscription", verb="GET", path=_ONE, summary="Get one subscription.", returns=Subscription),

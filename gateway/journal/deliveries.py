@@ -209,12 +209,17 @@ def listed(
     connection: Connection,
     subscription_id: str,
     *,
+    accounts: Collection[str] | None,
     state: DeliveryState | None,
     before: tuple[int, int] | None,
     limit: int,
 ) -> list[Delivery]:
-    """At most *limit* deliveries with their attempts, the newest event first, from *before*, a seq and a replay, on."""
+    """At most *limit* deliveries with their attempts, the newest event first, from *before*, a seq and a replay, on.
+    Their events are those of *accounts*, None for all.
+    """
     query = select(deliveries).where(deliveries.c.subscription_id == subscription_id)
+    if accounts is not None:
+        query = query.where(exists().where(events.c.seq == deliveries.c.seq, events.c.account.in_(accounts)))
     if state is not None:
         query = query.where(deliveries.c.state == state)
     if before is not None:

@@ -1,5 +1,6 @@
 """One conversation with all that belongs to it, read from the journal."""
 
+from collections.abc import Collection
 from typing import Any
 
 from gateway_contracts import EventSource, loads
@@ -8,19 +9,25 @@ from sqlalchemy import Connection, RowMapping, and_, null, or_, select
 from ..texts import plain
 from ..timeline import Link, Timeline, TimelineDelivery, TimelineDial, TimelineStatement, TimelineTry
 from .log import conversation_of, events_of
-from .schema import conversations, deliveries, dials, events, from_micros, links, statements, subscriptions, tries
+from .schema import conversations, deliveries, dials, events, from_micros, links, statements, tries
 
 MAX_EVENTS = 1_000
 _KINDS = ("call_id", "record_id", "sip_call_id", "dial_id", "recording")
 
 
 def read_timeline(
-    connection: Connection, wanted: str, account: str | None, *, caller: str | None = None, raw: bool = False
+    connection: Connection,
+    wanted: str,
+    account: str | None,
+    *,
+    caller: str | None = None,
+    subscribed: Collection[str] | None = None,
+    raw: bool = False,
 ) -> Timeline | None:
     """The conversation *wanted*, or that to which the id *wanted* of a part of it leads, on *account*; the first
     `MAX_EVENTS` of its events, or fewer where these are very long. None when there is none. The id of a dial is the
-    gateway's own, and needs no account. The dials and deliveries are those of *caller*, None for everybody's. Without
-    *raw* the vendor's own is left out.
+    gateway's own, and needs no account. The dials are those of *caller*, and the deliveries those to the subscriptions
+    *subscribed*; None is for all. Without *raw* the vendor's own is left out.
     """
     wanted = plain(wanted)
     query = select(conversations.c.conversation_id).where(conversations.c.conversation_id == wanted)
@@ -36,10 +43,12 @@ def read_timeline(
             query = query.where(links.c.account == plain(account), links.c.kind.in_(_KINDS))
         found = sorted(connection.execute(query).mappings(), key=lambda each: _KINDS.index(each["kind"]))
         row = found[0] if found else None
-    return None if row is None else _timeline(connection, row["conversation_id"], caller, raw)
+    return None if row is None else _timeline(connection, row["conversation_id"], caller, subscribed, raw)
 
 
-def _timeline(connection: Connection, own: str, caller: str | None, raw: bool) -> Timeline:
+def _timeline(
+    connection: Connection, own: str, caller: str | None, subscribed: Collection[str] | None, raw: bool
+) -> Timeline:
     found = conversation_of(
         connection.execute(select(conversations).where(conversations.c.conversation_id == own)).one()
     )
@@ -60,7 +69,7 @@ def _timeline(connection: Connection, own: str, caller: str | None, raw: bool) -
         callers = select(dials.c.dial_id).where(dials.c.caller == caller, dials.c.dial_id == links.c.value)
         parts = parts.where(or_(links.c.kind != "dial_id", callers.exists()))
         dialled = dialled.where(dials.c.caller == caller)
-        subscribed = select(subscriptions.c.subscription_id).where(subscriptions.c.caller == caller)
+    if subscribed is not None:
         delivered = delivered.where(deliveries.c.subscription_id.in_(subscribed))
     told = (
         select(events.c.body, events.c.raw if raw else null().label("raw"))

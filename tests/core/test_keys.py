@@ -1,6 +1,8 @@
 """Who may do what at a sidecar: keys, scopes, accounts."""
 
+import asyncio
 import inspect
+import re
 
 import pytest
 from gateway_contracts import OPERATIONS, ClickToCall
@@ -19,6 +21,7 @@ KEYS = {
     "pbx": {"scopes": ["calls", "records"], "accounts": ["pbx"]},
     "sales": {"scopes": ["calls"], "accounts": ["sales"]},
     "nothing": {"scopes": []},
+    "chief": {"scopes": ["calls", "admin"], "accounts": ["pbx"]},
 }
 
 
@@ -134,6 +137,41 @@ async def test_a_key_sees_its_accounts_only(http, expected, by):
     assert expected == [each["name"] for each in items]
     async with Gateway.remote(http.address, key=f"key-{by}") as gateway:
         assert expected == [each.name for each in gateway]
+
+
+async def test_a_key_sees_the_metrics_of_its_accounts_only(http):
+    """What names no account is everybody's."""
+    for name in ("pbx", "other"):
+        await http("POST", f"/v1/accounts/{name}/calls", by="all", json=DIAL)
+    every, some = [(await http("GET", "/metrics", by=by)).body.decode() for by in ("all", "chief")]
+
+    assert {"pbx", "other"} == set(re.findall(r'account="(\w+)"', every))
+    assert {"pbx"} == set(re.findall(r'account="(\w+)"', some))
+    assert 'gateway_dials_total{account="pbx",outcome="placed"}' in some
+    assert 'gateway_requests_total{code="ok",operation="start_call"} 2.0' in some
+
+
+@pytest.mark.parametrize(
+    ("status", "path"),
+    [
+        (401, "/v1/accounts/pbx/calls"),
+        (401, "/v1/subscriptions"),
+        (401, "/v1/subscriptions/x/rotate-secret"),
+        (501, "/hooks/pbx/x"),
+        (404, "/nowhere"),
+        (405, "/livez"),
+    ],
+)
+async def test_without_a_key_no_body_is_waited_for(http, status, path):
+    """The response comes before any of it."""
+    host, _, port = http.address.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, port)
+    head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json", "Content-Length: 9", "", ""]
+    writer.write("\r\n".join(head).encode())
+    line = await reader.readline()
+    writer.close()
+
+    assert status == int(line.split()[1])
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs", "/docs/start.js"])

@@ -342,6 +342,24 @@ async def test_a_key_that_may_do_less_now_gets_less_now(opening, receiver, keys,
             assert {"account_forbidden"} == errors
 
 
+async def test_a_subscription_of_fewer_accounts_is_sent_no_more_of_the_others(office, receiver):
+    """Also of what was to be delivered already."""
+    receiver.answer = lambda _: 500
+    subscription_id = await office.subscribe(receiver.url)
+    await office.journal.log.append([event(account="saigon"), event()])
+    await receiver.has(2)
+    await office.quiet()
+    receiver.answer = lambda _: 200
+    await office.desk.update_subscription(LOCAL, subscription_id, {"accounts": ("hanoi",)})
+    office.clock.advance(5)
+    await receiver.has(3)
+    await office.quiet()
+    saigon, hanoi = await office.deliveries(subscription_id)
+
+    assert ["hanoi"] == [each.data["account"] for each in receiver.got[2:]]
+    assert (FAILED, "account_forbidden", DELIVERED) == (saigon.state, saigon.error, hanoi.state)
+
+
 async def test_a_message_is_not_sent_again_because_its_outcome_cannot_be_written(office, receiver, monkeypatch):
     """The disk is full: the write is tried again, not the message."""
     store, failures = office.journal.store, [JournalError("full")] * 3

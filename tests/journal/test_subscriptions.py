@@ -18,6 +18,7 @@ KEYS = [
     {"name": "crm", "sha256": hash_of("crm"), "scopes": ["events"]},
     {"name": "desk", "sha256": hash_of("desk"), "scopes": ["events"], "accounts": ["hanoi"]},
     {"name": "root", "sha256": hash_of("root"), "scopes": ALL},
+    {"name": "chief", "sha256": hash_of("chief"), "scopes": ALL, "accounts": ["hanoi"]},
     {"name": "calls", "sha256": hash_of("calls"), "scopes": ["calls"]},
 ]
 HOSTS = {"webhook_hosts": ["127.0.0.1"]}
@@ -217,6 +218,118 @@ async def test_a_key_has_its_own_subscriptions_only(running, api):
     assert [1, 0, 1] == [len(each) for each in listed]
     assert (200, "crm") == (seen[0], seen[1]["key"])
     assert [403, 403, 404, 403, 401] == [each[0] for each in (foreign, widened, unknown, scopeless, nobody)]
+
+
+async def everything(send, path):
+    """The statuses of all that can be done with the subscription at *path*; the last deletes it."""
+    asked = [
+        await send("GET", path),
+        await send("GET", f"{path}/deliveries"),
+        await send("PATCH", path, extension="101"),
+        await send("POST", f"{path}/replay", after=0),
+        await send("POST", f"{path}/rotate-secret"),
+        await send("DELETE", path),
+    ]
+    return [status for status, _ in asked]
+
+
+@pytest.mark.parametrize(
+    ("maker", "accounts", "seen"),
+    [
+        ("crm", [], False),  # of all accounts, as its key
+        ("crm", ["saigon"], False),
+        ("crm", ["hanoi", "saigon"], False),
+        ("crm", ["hanoi"], True),
+        ("desk", [], True),
+        ("root", [], False),
+        ("chief", [], True),
+    ],
+)
+async def test_admin_reaches_the_accounts_of_its_key_and_no_others(running, api, maker, accounts, seen):
+    """A subscription that may be sent events of another account is as good as not there."""
+    async with running(keys=KEYS) as (_, address):
+        _, made = await api(address, maker)("POST", url=PUBLIC, accounts=accounts)
+        chief, path = api(address, "chief"), f"/{made['subscription_id']}"
+        listed = (await chief("GET"))[1]
+        done = await everything(chief, path)
+        left = await api(address, "root")("GET", path)
+
+    assert ([made["subscription_id"]] * seen, int(seen)) == (
+        [each["subscription_id"] for each in listed["items"]],
+        listed["total"],
+    )
+    assert ([200] * 5 + [204] if seen else [404] * 6) == done
+    assert seen or left == (200, {**made, "secret": None})
+
+
+@pytest.mark.parametrize("accounts", [[], ["saigon"], ["hanoi", "saigon"]])
+async def test_admin_widens_no_other_keys_subscription_beyond_its_accounts(running, api, accounts):
+    """And so it cannot have events sent to itself that it may not read."""
+    async with running(keys=KEYS) as (_, address):
+        _, made = await api(address, "crm")("POST", url=PUBLIC, accounts=["hanoi"])
+        path = f"/{made['subscription_id']}"
+        refused = await api(address, "chief")("PATCH", path, accounts=accounts, url=f"{PUBLIC}/chief")
+        left = await api(address, "crm")("GET", path)
+
+    assert (403, (200, {**made, "secret": None})) == (refused[0], left)
+
+
+async def test_a_subscription_that_was_narrowed_sends_nothing_of_what_it_had_before(running, api, receiver):
+    """A key that may redirect it now gets the events of its present accounts, and sees their deliveries, only."""
+    receiver.answer = lambda message: 410 if "saigon" in message.body.decode() else 200
+    async with running(keys=KEYS, **HOSTS) as (gateway, address), receiving() as other:
+        crm, chief = (api(address, key) for key in ("crm", "chief"))
+        _, made = await crm("POST", url=receiver.url, accounts=["saigon"])
+        path = f"/{made['subscription_id']}"
+        await (await log_of(gateway)).append([event(account="saigon"), event(account="hanoi")])
+        await receiver.has(1)
+        async with asyncio.timeout(20):
+            while (await crm("GET", path))[1]["state"] == "active":
+                pass
+        await crm("PATCH", path, accounts=["hanoi"], state="active")
+        redirected = await chief("PATCH", path, url=other.url)
+        failed = await chief("POST", f"{path}/replay", failed=True)
+        replayed = await chief("POST", f"{path}/replay", after=0)
+        await other.has(1)
+        shown = [(await each("GET", f"{path}/deliveries"))[1]["items"] for each in (crm, chief)]
+        await (await log_of(gateway)).append([event(ENDED, account="saigon"), event(ENDED, account="hanoi")])
+        await other.has(2)
+
+    assert (200, 0, 1) == (redirected[0], failed[1]["deliveries"], replayed[1]["deliveries"])
+    assert [{1, 2}, {2}] == [{each["seq"] for each in items} for items in shown]
+    assert ["hanoi", "hanoi"] == [message.data["account"] for message in other.got]
+
+
+async def test_a_key_that_may_use_less_now_sees_less_of_its_own_deliveries(running, api, receiver):
+    """Those of the accounts that it may still use."""
+    key = {"name": "crm", "sha256": hash_of("crm"), "scopes": ["events"]}
+    async with running(keys=[key], **HOSTS) as (gateway, address):
+        _, made = await api(address, "crm")("POST", url=receiver.url)
+        await (await log_of(gateway)).append([event(account="saigon"), event(account="hanoi")])
+        await receiver.has(2)
+    async with running(keys=[{**key, "accounts": ["hanoi"]}], **HOSTS) as (_, address):
+        status, found = await api(address, "crm")("GET", f"/{made['subscription_id']}/deliveries")
+
+    assert (200, [2]) == (status, [each["seq"] for each in found["items"]])
+
+
+async def test_a_conversation_shows_the_deliveries_of_subscriptions_that_may_be_seen(running, api, session, receiver):
+    """One's own; with `admin` also others', as far as they reach nothing else."""
+    subscribers = {"crm": [], "desk": [], "root": ["hanoi"], "chief": []}
+    async with running(keys=KEYS, **HOSTS) as (gateway, address):
+        ids = {}
+        for key, accounts in subscribers.items():
+            _, made = await api(address, key)("POST", url=receiver.url, accounts=accounts)
+            ids[made["subscription_id"]] = key
+        (told,) = await (await log_of(gateway)).append([event()])
+        await receiver.has(4)
+        seen = {}
+        for key in subscribers:
+            path, headers = f"/v1/conversations/{told.conversation_id}", {"Authorization": f"Bearer {key}"}
+            async with session.get(address + path, headers=headers) as answer:
+                seen[key] = {ids[each["subscription_id"]] for each in (await answer.json())["deliveries"]}
+
+    assert {"crm": {"crm"}, "desk": {"desk"}, "root": set(subscribers), "chief": {"desk", "root", "chief"}} == seen
 
 
 async def test_a_key_has_so_many_subscriptions_and_no_more(running, api, monkeypatch):
