@@ -16,7 +16,7 @@ from .followers import Follower, is_gap
 from .guard import place_of
 from .guardian import Guardian
 from .hearing import EventsState, Hearing
-from .journal import Journal, prune
+from .journal import Journal, JournalError, prune
 from .journal.leases import while_held
 from .journal.log import event_of
 from .journal.positions import read_positions
@@ -25,6 +25,8 @@ from .logs import log
 from .reconciling import Progress, Reconciler, can_reconcile, position_of
 
 RETENTION_SECONDS = 3600.0
+HEARING_SECONDS = 0.25
+"""How long the metrics wait for the journal, until they show what it said before."""
 _AGAIN_SECONDS = 5.0
 _LATELY = 50_000  # events that are looked through for the last one of an account
 _NEWEST = 20
@@ -43,6 +45,8 @@ class Background:
     _last: dict[str, datetime] = attrs.field(factory=dict, init=False)  # when a vendor last told an event
     _deaf: set[str] = attrs.field(factory=set, init=False)  # what cannot be followed as it is configured
     _gaps: dict[str, datetime] = attrs.field(factory=dict, init=False)  # the end of the last gap
+    _heard: Mapping[str, Hearing] | None = attrs.field(default=None, init=False)
+    _asking: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     def works(self) -> Iterator[tuple[str, Work]]:
         """All that is to be done, by the names of the leases. Whoever has more to do adds it here."""
@@ -61,6 +65,8 @@ class Background:
             try:
                 yield
             finally:
+                if self._asking is not None:
+                    tasks.append(self._asking)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -76,6 +82,19 @@ class Background:
             for account in self.accounts
             if account.vendor is not None
         }
+
+    async def last_heard(self) -> Mapping[str, Hearing] | None:
+        """The same as the journal said it last; None when it never did. A journal that stalls is not waited for."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        await asyncio.wait([self._asking], timeout=HEARING_SECONDS)
+        if self._asking.done():
+            self._asking.result()
+        return self._heard
+
+    async def _ask(self) -> None:
+        with contextlib.suppress(JournalError):
+            self._heard = await self.hearing()
 
     def _hearing_of(self, account: AccountFacade, progress: Progress | None) -> Hearing:
         watermark = progress.watermark if progress and self._reconciled(account) else None

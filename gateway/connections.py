@@ -1,7 +1,7 @@
 """The connections of clients: accepted while there are files for them, and closed when they ask for nothing.
 
-The server of aiohttp closes a connection that is idle for long, but lets the head of a request take as long; and
-asyncio's accepting writes a thousand tracebacks a second when no more files can be opened.
+The server of aiohttp closes a connection that is idle for long, but gives the head of a request as much time. asyncio's
+own server, when no more files can be opened, tries a thousand times in a row and logs a traceback each time.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ HEAD_SECONDS = 15
 IDLE_SECONDS = 75
 """How long a connection may wait for the next request, or for its first: longer than the proxies in front of us."""
 LINGER_SECONDS = 1.0
-"""How long the rest of a request is read, unused, after its response, so that a client that still sends gets that."""
+"""How long the rest of a request is read, unused, after its response, so that a client that still sends gets it."""
 PAUSE_SECONDS = 1.0
 """How long nothing is accepted after the system had no file for a connection."""
 QUIET_SECONDS = 60
@@ -101,7 +101,7 @@ class Connections:
             self._told_at = now
             open_now = len(self.server.connections)
             log.error("accept.failed", reason=error.strerror, connections=open_now, idle=len(self._idle))
-        # Only the older half: Linux has no file also when nobody waits to be accepted.
+        # Only the older half: Linux reports that there is no file also when no client waits to be accepted.
         self._close_idle((len(self._idle) + 1) // 2)
 
     def _close_idle(self, most: int) -> None:

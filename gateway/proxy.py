@@ -24,7 +24,6 @@ from gateway_contracts import (
     GatewayError,
     InvalidRequest,
     InvalidValue,
-    JournalError,
     Location,
     MethodNotAllowed,
     NotFound,
@@ -143,7 +142,7 @@ class Sidecar:
         self._readers = Readers(gateway, self._journal.log)
         self._background = Background(tuple(gateway), gateway.config, self._journal, tokens)
         with self._journal.log.listening(self._metrics.hear):
-            async with self._background.running():
+            async with self._journal.store.watched(), self._background.running():
                 yield
 
     async def delivering(self, app: web.Application) -> AsyncIterator[None]:
@@ -255,7 +254,7 @@ class Sidecar:
             raise Forbidden("Without keys the sidecar answers to localhost only", dial_state=state)
 
     def _refuse_encoded(self, request: web.Request) -> None:
-        # A few bytes may unpack to many, and this is before anybody shows a key.
+        # A few bytes may unpack to many, and the client has not shown a key yet.
         codings = ",".join(request.headers.getall("Content-Encoding", [])).strip().lower()
         if codings not in {"", "identity"} and request.body_exists:
             ringing = request.match_info.handler in self._ringing and "Idempotency-Key" not in request.headers
@@ -459,8 +458,8 @@ class Sidecar:
 
     async def readyz(self, request: web.Request) -> web.Response:
         """Our own parts work; vendors are not asked."""
-        if self._journal is not None and self._journal.store.trouble:
-            await self._journal.store.probe()
+        if self._journal is not None:
+            await self._journal.store.check()
         return _json({"status": "ok"})
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -468,13 +467,8 @@ class Sidecar:
         caller = self._caller(request)
         caller.need("admin")
         _no_query(request)
-        hearing, trouble = None, False
-        if self._background is not None and self._journal is not None:
-            try:
-                hearing = await self._background.hearing()
-            except JournalError:
-                trouble = True
-            trouble = trouble or self._journal.store.trouble is not None
+        hearing = await self._background.last_heard() if self._background is not None else None
+        trouble = self._journal is not None and self._journal.store.trouble is not None
         readers = len(self._readers) if self._readers is not None else 0
         moment = Moment(accounts=tuple(self._gateway), hearing=hearing, readers=readers, trouble=trouble)
         body, media_type = self._metrics.shown(moment, caller.may_use)

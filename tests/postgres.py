@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -44,12 +45,34 @@ class Server:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
 
+    @contextlib.contextmanager
+    def standing_still(self):
+        """A context in which none of the server's processes does anything; connections to it stay open."""
+        with psycopg.connect(self.url("postgres")) as connection:
+            others = connection.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()").fetchall()
+        postmaster = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        with contextlib.ExitStack() as stack:
+            for pid in (postmaster, *(pid for (pid,) in others)):
+                stack.enter_context(stopped(pid))
+            yield
+
     def make(self, template="template0"):
         """The name of a new database."""
         self._count += 1
         name = f"journal_{self._count}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
         return name
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """A context in which a process stands still."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it was told to end before
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager

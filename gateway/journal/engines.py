@@ -1,6 +1,7 @@
 """A journal's database: from `journal.url` to one engine that writes and one that reads."""
 
 import contextlib
+import math
 import os
 import sqlite3
 import time
@@ -16,6 +17,10 @@ from .statements import run_text
 
 PATIENCE_SECONDS = 5.0
 """How long a statement waits for a lock of another process."""
+WRITE_SECONDS = 8.0
+"""How long a statement that writes may take on a server."""
+READ_SECONDS = 30.0
+"""How long a statement that reads may."""
 READERS = 4
 _URL = "journal.url"
 _EXAMPLES = "write sqlite:///gateway.db or postgresql://user:password@host/name"
@@ -28,7 +33,14 @@ _SETTINGS: dict[str, Any] = {
 }
 _OPTIONS = {"preserve_rowcount": True}  # or an insert into PostgreSQL does not say whether it did
 _BEGIN = "begin"  # an option: the statement that a transaction begins with
-_TIMEOUTS = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_TIMEOUTS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+_GRACE_SECONDS = 1.0  # for the server to end a statement itself; one that stands still does not
 
 
 def make_engines(url: str, beside: Path) -> tuple[Engine, Engine]:
@@ -74,6 +86,22 @@ def is_whole(connection: Connection) -> bool:
     return bool(raw.info.transaction_status.name == "INTRANS")
 
 
+@contextlib.contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """A context in which the statements of *connection*, which is in a transaction, take as long as they take."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    raw: Any = connection.connection.dbapi_connection
+    before = raw.patience
+    run_text(connection, "SET LOCAL statement_timeout = 0")
+    raw.patience = math.inf
+    try:
+        yield
+    finally:
+        raw.patience = before
+
+
 def _sqlite(url: URL, beside: Path) -> tuple[Engine, Engine]:
     if not url.database or url.database.startswith((":", "file:")) or url.query or url.host:
         raise ConfigError(_URL, "must name a file: sqlite:///gateway.db beside gateway.toml, or sqlite:////full/path")
@@ -109,12 +137,28 @@ def _postgresql(url: URL) -> tuple[Engine, Engine]:
         reader = create_engine(url, pool_size=READERS, execution_options=_OPTIONS, **settings)
     except ImportError:
         raise ConfigError(_URL, "needs a driver: pip install 'telephony-gateway[postgres]'") from None
-    patience = f"SET lock_timeout = {int(PATIENCE_SECONDS * 1000)}"
-    _on_connect(writer, patience, "SET idle_in_transaction_session_timeout = 60000", "SET synchronous_commit = on")
-    _on_connect(
-        reader, patience, "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-    )
+    _limit(writer, WRITE_SECONDS)
+    _limit(reader, READ_SECONDS)
+    _on_connect(writer, "SET idle_in_transaction_session_timeout = 60000", "SET synchronous_commit = on")
+    _on_connect(reader, "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     return writer, reader
+
+
+def _limit(engine: Engine, seconds: float) -> None:
+    """Let no statement on a connection of *engine* take longer than *seconds*, whatever the server does."""
+    from .postgresql import Connection as Patient  # it is there: the engine was made with the driver
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: object, __: object, words: Any, options: Any) -> Patient:
+        connection = Patient.connect(*words, **options)
+        connection.patience = seconds + _GRACE_SECONDS
+        return connection
+
+    _on_connect(
+        engine,
+        f"SET lock_timeout = {int(PATIENCE_SECONDS * 1000)}",
+        f"SET statement_timeout = {int(seconds * 1000)}",
+    )
 
 
 def _on_connect(engine: Engine, *statements: str) -> None:

@@ -11,15 +11,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from gateway_contracts import ConfigError, JournalError
+from gateway_contracts import ConfigError, GatewayError, JournalError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..logs import log
-from . import schema
-from .engines import READERS, is_whole, make_engines, transaction
+from . import engines, schema
+from .engines import READERS, is_whole, make_engines, transaction, unhurried
 from .migrations import migrate
-from .troubles import Trouble, UnreadableRow, failure_of, trouble_of
+from .troubles import STALLED, Trouble, UnreadableRow, failure_of, trouble_of
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -31,6 +31,12 @@ Batcher = Callable[[Connection, Sequence[Item]], Sequence[T]]
 
 MAX_WAITING = 2_048
 """How many writes wait for the next commit before further callers wait for room."""
+QUIET_SECONDS = 3.0
+"""How long nothing may have been written until something is, to see whether it can be."""
+STALL_SECONDS = 5.5
+"""How long that may take until it is a trouble; longer than a lock is waited for, which says more."""
+RECOVERY_SECONDS = 0.5
+"""How long a check during a trouble waits for the trouble to end."""
 
 
 class _Waiting(NamedTuple):
@@ -77,6 +83,8 @@ class Store:
         self._gathered: list[_Waiting] = []
         self._waiting: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._closed = False
+        self._wrote_at = self._loop.time()
+        self._probing: asyncio.Task[None] | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
         self._thread = threading.Thread(target=self._write_all, name="journal-writer", daemon=True)
         self._thread.start()
@@ -116,11 +124,40 @@ class Store:
     async def read(self, work: Work[T]) -> T:
         """What *work* gives, from one moment's view of the database. Writers never hold it up, nor it them.
 
-        Raises: JournalError when the database cannot be used, and what *work* raises.
+        Raises: JournalError when the database cannot be used or takes longer than `READ_SECONDS`, and what *work*
+        raises.
         """
         if self._closed:
             raise _closed()
-        return await self._loop.run_in_executor(self._readers, self._read, work)
+        try:
+            async with asyncio.timeout(engines.READ_SECONDS) as limit:
+                return await self._loop.run_in_executor(self._readers, self._read, work)
+        except TimeoutError:
+            if limit.expired():
+                raise JournalError(STALLED.text) from None
+            raise
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """A context in which `trouble` is set soon after the database stalls, also while no caller writes."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            ending = [each for each in (watching, self._probing) if each is not None]
+            for each in ending:
+                each.cancel()
+            await asyncio.wait(ending)
+
+    async def check(self) -> None:
+        """Say whether the database can be used, without waiting for it longer than `RECOVERY_SECONDS`.
+
+        Raises: JournalError.
+        """
+        if self.trouble:
+            await asyncio.wait([self._probe()], timeout=RECOVERY_SECONDS)
+        if trouble := self.trouble:
+            raise JournalError(trouble)
 
     async def probe(self) -> None:
         """Write something tiny. Raises: JournalError when that cannot be done, as `trouble` then says, or the database
@@ -129,6 +166,28 @@ class Store:
         await self.append(_touch, None)
         if self._damaged and self.trouble:
             raise JournalError(self.trouble)
+
+    async def _watch(self) -> None:
+        while True:
+            quiet = self._loop.time() - self._wrote_at
+            if quiet >= QUIET_SECONDS:
+                quiet, probing = 0.0, self._probe()
+                await asyncio.wait([probing], timeout=STALL_SECONDS)
+                if not probing.done() and self._loop.time() - self._wrote_at >= STALL_SECONDS:
+                    self._in_trouble(STALLED)
+                    await asyncio.wait([probing])
+            await asyncio.sleep(QUIET_SECONDS - quiet)
+
+    def _probe(self) -> asyncio.Task[None]:
+        """The probe that is under way: there is one at a time, however many ask."""
+
+        async def probe() -> None:
+            with contextlib.suppress(GatewayError):  # `trouble` says so
+                await self.probe()
+
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.create_task(probe())
+        return self._probing
 
     def _read(self, work: Work[T]) -> T:
         try:
@@ -189,6 +248,8 @@ class Store:
         return results
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
+        if any(error is None for *_, error in outcomes):
+            self._wrote_at = self._loop.time()
         for done, result, error in outcomes:
             self._room.release()
             if done.done():  # its caller was cancelled
@@ -225,7 +286,7 @@ class Store:
 def _opened(url: str, beside: Path) -> tuple[Engine, Engine]:
     writer, reader = make_engines(url, beside)
     try:
-        with transaction(writer) as connection:
+        with transaction(writer) as connection, unhurried(connection):
             migrate(connection)
     except BaseException as error:
         writer.dispose()

@@ -17,7 +17,12 @@ _NO_DATABASE = "the file {name} is no SQLite database, or damaged: restore it fr
 _DISK = "the disk that holds the journal fails: look into the system's log, and at journal.url"
 _BUSY = "the journal's server lacks memory or connections: look into its log"
 _FAILED = "the journal's server failed: look into its log"
-_GONE = "the journal's server cannot be reached, or does not let the gateway in: see that it runs, and at journal.url"
+_SLOW = "the journal's server takes too long: look at its load, and into its log"
+_GONE = (
+    "the journal's server cannot be reached, does not respond, or does not let the gateway in: "
+    "see that it runs, and at journal.url"
+)
+_STALLED = "the journal's database does not respond: look at its server, or at the disk that holds it"
 
 TROUBLES = (
     ("SQLITE_FULL", _FULL),
@@ -41,6 +46,7 @@ TROUBLES = (
     ("53100", _FULL),
     ("53", _BUSY),
     ("55P03", _HELD),
+    ("57014", _SLOW),
     ("57", _GONE),
     ("58", _DISK),
     ("XX001", _DAMAGED),
@@ -63,6 +69,10 @@ class Trouble:
 
     text: str
     lasting: bool = False
+
+
+STALLED = Trouble(_STALLED)
+"""The database has not responded so far, and the reason is not known."""
 
 
 def trouble_of(error: Exception, name: str) -> Trouble | None:

@@ -217,7 +217,7 @@ async def test_a_body_that_is_too_large_is_refused(http, gateway):
     ],
 )
 async def test_a_body_that_is_packed_is_refused(http, gateway, verb, path, coding):
-    """Wherever it is sent, and before anybody shows a key."""
+    """Wherever it is sent, and before a key is looked at."""
     packed = gzip.compress(json.dumps(DIAL).encode())
 
     answer = await http(verb, path, data=packed, headers={**JSON, "Content-Encoding": coding})
