@@ -584,23 +584,31 @@ class Dialling:
         """Raises: GatewayError when the journal does not know of it; what was tried before did not ring."""
         from .journal import dials
 
+        now = datetime.now(UTC)
+        move = functools.partial(
+            dials.move,
+            dial_id=current.dial_id,
+            tried_at=current.tried_at,
+            account=account,
+            now=now,
+            far_end=self._far_ends.get(account),
+            refused=current.refused,
+        )
         try:
-            moved = await self._write(
-                functools.partial(
-                    dials.move,
-                    dial_id=current.dial_id,
-                    tried_at=current.tried_at,
-                    account=account,
-                    now=datetime.now(UTC),
-                    far_end=self._far_ends.get(account),
-                    refused=current.refused,
-                )
-            )
-            if moved is None:
-                raise _given_up()
+            moved = await self._write(move)
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED
+            # It may have moved all the same, when only the word that it has was lost: then that try ends too.
+            ending, tried_at = (
+                _ending(DialState.NOT_PLACED, error=problem_text(error)),
+                dials.later(now, current.tried_at),
+            )
+            self._write_later(
+                functools.partial(dials.end, dial_id=current.dial_id, tried_at=tried_at, ending=ending, now=now)
+            )
             raise
+        if moved is None:
+            raise _given_up()
         current.account, current.tried_at, current.refused = account, moved, None
         current.is_written()
 

@@ -238,7 +238,7 @@ def begin(
         return found, False
     at = to_micros(intent.at)
     if found is not None:
-        at = max(at, to_micros(found.tried_at) + 1)  # two tries never have the same
+        at = to_micros(later(intent.at, found.tried_at))
     row: dict[str, Any] = {
         "account": intent.account,
         "asked": intent.asked,
@@ -295,6 +295,11 @@ def quoted(key: str) -> str:
     return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def later(now: datetime, tried_at: datetime) -> datetime:
+    """The time of a try that begins *now*, after one of *tried_at*: two tries of a dial never have the same."""
+    return max(now, tried_at + timedelta(microseconds=1))
+
+
 def is_current(connection: Connection, dial_id: str, tried_at: datetime) -> bool:
     """Whether the try is under way still, and was not given up or replaced by another process."""
     return bool(_IS_CURRENT.rows(connection, {"dial_id": dial_id, "the_try": to_micros(tried_at)}))
@@ -316,7 +321,7 @@ def move(
     """
     if not is_current(connection, dial_id, tried_at):
         return None
-    at = max(to_micros(now), to_micros(tried_at) + 1)
+    at = to_micros(later(now, tried_at))
     this = dials.c.dial_id == dial_id
     if refused is not None:  # nothing was asked where the first account was not asked at all
         ended = {"state": NOT_PLACED, "evidence": "answer", "error": refused, "finished_at": at}

@@ -178,5 +178,5 @@ async def test_a_dial_whose_intent_was_committed_unheard_rings_once(running, kin
                 break
         again = await pbx.click_to_call.start_call(**dial)
 
-    assert ("not_placed", []) == (refused.value.dial_state, told)
+    assert (None, []) == (refused.value.dial_state, told)
     assert (call.dial_id, 1) == (again.dial_id, len(pbx.adapter.told))

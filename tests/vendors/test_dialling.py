@@ -540,6 +540,28 @@ async def test_a_route_does_not_go_on_when_the_journal_cannot_say_so(gateway, pb
     assert [] == antbuddy.originated
 
 
+async def test_a_route_whose_next_turn_was_written_unheard_ends_all_the_same(gateway, pbx, antbuddy, monkeypatch, rows):
+    """The journal's server went away after it had written: nothing rang at either account, and the key may be used."""
+    monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+    pbx.unregister("101")
+    store = (await gateway.journal.get()).store
+    write = store.write
+
+    async def lose_the_answer_to_a_move(work):
+        found = await write(work)
+        if getattr(work, "func", None) is dials.move:
+            raise JournalError("gone")
+        return found
+
+    monkeypatch.setattr(store, "write", lose_the_answer_to_a_move)
+    with pytest.raises(JournalError):
+        await dial(gateway["sales"], idempotency_key="k1")
+    await asyncio.wait(gateway["sales"].carry_out.dialling._late)
+
+    assert [("not_placed",)] == rows("SELECT state FROM dials")
+    assert [] == antbuddy.originated
+
+
 async def test_a_route_does_not_go_on_after_an_unknown_outcome(gateway, pbx, antbuddy):
     """What may have rung is not dialled elsewhere."""
     pbx.faults.add(Fault(CLICK, kind="error_after"))
