@@ -572,14 +572,16 @@ def export(
 
     arguments = filters_in(filters, zone_called(timezone) if timezone else None)
     gateway = _gateway(config, url, key_env)
-    count = _run(_export(gateway, account, arguments, out))
+    count, skipped = _run(_export(gateway, account, arguments, out))
+    if skipped:
+        click.echo(f"{skipped} row{'' if skipped == 1 else 's'} of the vendor's could not be read: left out", err=True)
     if as_json:
         _show({"records": count, "path": str(out)})
     else:
         click.echo(f"{count} record{'' if count == 1 else 's'} in {out}")
 
 
-async def _export(gateway: "Gateway", name: str, filters: Mapping[str, Any], out: Path) -> int:
+async def _export(gateway: "Gateway", name: str, filters: Mapping[str, Any], out: Path) -> tuple[int, int]:
     from .export import export, progress_bar
 
     async with gateway:

@@ -76,4 +76,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         text = str(value)
         return text if text[:1].isalnum() or not _FORMULA.match(text) else f"'{text}"
+    if isinstance(value, tuple):
+        return _cell(" ".join(value))
     return str(value if isinstance(value, int) else to_json(value))

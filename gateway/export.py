@@ -63,13 +63,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             os.close(directory)
 
 
-async def export(account: AccountFacade, filters: Mapping[str, Any], path: Path, progress: Progress) -> int:
-    """Write every record of *account* that matches to *path*, and give their number.
+async def export(account: AccountFacade, filters: Mapping[str, Any], path: Path, progress: Progress) -> tuple[int, int]:
+    """Write every record of *account* that matches to *path*. Gives their number, and how many rows of the vendor's
+    could not be read and are left out.
 
     Raises: what `list_records` raises; then *path* is as it was.
     """
     operation = OPERATIONS["list_records"]
-    as_csv, names, count = format_of(path) == CSV, columns(operation), 0
+    as_csv, names, count, skipped = format_of(path) == CSV, columns(operation), 0, 0
     with whole_file(path) as file:
         if as_csv:
             file.write(csv_header(names))
@@ -77,8 +78,9 @@ async def export(account: AccountFacade, filters: Mapping[str, Any], path: Path,
             async for page in pages:
                 file.write(csv_rows(page.items, names) if as_csv else to_json_lines(page.items))
                 count += len(page.items)
+                skipped += page.skipped
                 progress(count, page.total)
-    return count
+    return count, skipped
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from gateway_contracts import (
     Operation,
     Origin,
     OutcomeUnknown,
+    Page,
     Timeouts,
     Unsupported,
     VendorProtocolError,
@@ -32,6 +33,7 @@ from gateway_contracts import (
 from gateway_contracts.deadlines import Deadlines
 
 from .logs import log
+from .skipped import digest_of, skipped_rows
 
 MAX_LIMIT = 10_000
 MAX_TEXT = 8_000  # a cursor is the longest
@@ -40,6 +42,7 @@ MAX_KEY = 200  # characters of an idempotency key
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 _PLAIN = re.compile(r"[!-~]+").fullmatch  # what almost every text is; nothing can be wrong with it
 _RANGES = (("since", "until"), ("ended_since", "ended_until"))
+_SKIPPED_KNOWN = 1_000  # rows that were told of once, of one account
 
 
 class CarryOut(Protocol):
@@ -161,6 +164,7 @@ class Guard:
         self._vendor = vendor
         self._timeouts = timeouts
         self._deadlines = Deadlines()
+        self._skipped: dict[bytes, None] = {}  # what is known of rows that could not be read, oldest first
 
     async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         started = time.perf_counter()
@@ -193,6 +197,8 @@ class Guard:
             log.info(
                 "operation.done", account=self._account, operation=operation.name, milliseconds=_milliseconds(started)
             )
+            if isinstance(answer, Page) and answer.skipped:
+                self._tell_skipped(operation, answer)
             return answer
         told_of_key(seal(failure, operation, self._account), arguments)
         log.warning(
@@ -204,6 +210,19 @@ class Guard:
             milliseconds=_milliseconds(started),
         )
         raise failure
+
+    def _tell_skipped(self, operation: Operation, page: Page[Any]) -> None:
+        """Log that rows could not be read, once for each row: lists are read again and again."""
+        rows = skipped_rows(page)
+        new = {digest_of(self._account, row) for row in rows} - self._skipped.keys()
+        if rows and not new:
+            return
+        self._skipped.update(dict.fromkeys(new))
+        while len(self._skipped) > _SKIPPED_KNOWN:
+            del self._skipped[next(iter(self._skipped))]
+        log.warning(
+            "rows.skipped", account=self._account, operation=operation.name, rows=len(new) if rows else page.skipped
+        )
 
     def _deadline(self, operation: Operation, arguments: Mapping[str, Any]) -> float:
         # A backstop for a plugin that hangs. The plugin's own deadlines are for each request and know more: whether

@@ -159,8 +159,10 @@ class _Schemas:
                     "items": {"type": "array", "items": self.of(item)},
                     "next": {"type": ["string", "null"]},
                     "total": {"type": ["integer", "null"]},
+                    "skipped": {"type": "integer"},
+                    "raw": {"description": "The rows that were skipped, as the vendor sent them; only with `?raw=1`."},
                 },
-                "required": ["items", "next", "total"],
+                "required": ["items", "next", "total", "skipped"],
             }
 
         return self._reference(f"PageOf{item.__name__}", make)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, get_origin
 
+import attrs
 from gateway_contracts import (
     DialState,
     GatewayError,
@@ -99,7 +100,9 @@ class Route:
     ) -> Page[Any]:
         pages = await asyncio.gather(*(account.carry_out(operation, arguments) for account in able))
         items = tuple(item for page in pages for item in page.items)
-        return Page(items=items, total=len(items))
+        raw = tuple(row for page in pages for row in page.raw or ())
+        skipped = sum(page.skipped for page in pages)
+        return Page(items=items, total=len(items) + skipped, skipped=skipped, raw=raw or None)
 
     async def _chained(
         self, operation: Operation, arguments: Mapping[str, Any], able: list[AccountFacade]
@@ -123,4 +126,4 @@ class Route:
             following: str | None = f"{name}:{page.next}"
         else:
             following = f"{names[index + 1]}:" if index + 1 < len(names) else None
-        return Page(items=page.items, next=following, total=page.total if len(able) == 1 else None)
+        return attrs.evolve(page, next=following, total=page.total if len(able) == 1 else None)

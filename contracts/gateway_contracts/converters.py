@@ -6,6 +6,7 @@ A cattrs converter as it comes turns None into "None", "false" into True and 1.9
 import enum
 import functools
 import itertools
+import json
 import math
 import re
 import types
@@ -40,6 +41,8 @@ MAX_PROBLEMS = 20
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 _PLAIN = frozenset({str, bool, int, float, type(None)})
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair; bytes that are no text become such ones too
+_MAY_HAVE_HALVES = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _MAX_SHAPES, _MAX_SHAPE_KEYS, _MAX_KEY = 256, 64, 64  # who sends data must not choose how much is remembered of it
 
 
@@ -49,6 +52,15 @@ class InvalidValue(ValueError):
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.fields = dict(itertools.islice(fields.items(), MAX_PROBLEMS))
         super().__init__("; ".join(f"{path}: {text}" if path else text for path, text in self.fields.items()))
+
+
+class Damaged(str):
+    """Text of which a part could not be decoded, with U+FFFD in its place.
+
+    It is written down like any other text, and refused wherever text is checked for.
+    """
+
+    __slots__ = ()
 
 
 def from_json(value: Any, kind: type[T], *, refuse_unknown: bool = False) -> T:
@@ -121,6 +133,35 @@ def loads(data: bytes | str) -> Any:
     return orjson.loads(data)
 
 
+def loads_mended(data: bytes | str) -> Any:
+    """JSON as plain data. A text that cannot be decoded (half an emoji, a bad byte) is `Damaged`, and costs no other.
+
+    Raises: ValueError.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
+        if not _MAY_HAVE_HALVES.search(text):
+            raise
+        try:
+            return _mended(json.loads(text, parse_constant=_no_number))
+        except RecursionError:
+            raise error from None
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_HALF.sub("\ufffd", name): _mended(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    return Damaged(_HALF.sub("\ufffd", value)) if isinstance(value, str) and _HALF.search(value) else value
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 def nearest(name: str, names: typing.Iterable[str]) -> str:
     """A hint for a misspelt *name*, starting with a blank; empty when nothing is near."""
     found = get_close_matches(name, list(names), n=1)
@@ -172,6 +213,7 @@ def _kind_of(value: Any) -> str:
         dict: "an object",
         list: "a list",
         str: "text",
+        Damaged: "text that cannot be decoded",
         bool: "true or false",
         int: "a whole number",
         float: "a number",
@@ -552,7 +594,8 @@ def _copied(kind: Any, raw: Callable[[Any], Any] | None) -> Callable[[Any], Any]
     """
     fields = {field.name: set(_parts(field.type)) for field in attrs.fields(kind) if field.name != "raw"}
     moments = [name for name, parts in fields.items() if datetime in parts and parts <= {datetime, type(None)}]
-    others = (part for name, parts in fields.items() if name not in moments for part in parts)
+    texts = [name for name, parts in fields.items() if parts == {tuple[str, ...]}]
+    others = (part for name, parts in fields.items() if name not in (*moments, *texts) for part in parts)
     only_fields = "__attrs_attrs__" in vars(kind) and not hasattr(kind, "__slots__") and not _caches(kind)
     if not only_fields or not all(part in _PLAIN or _is_word(part) for part in others):
         return None
@@ -567,6 +610,8 @@ def _copied(kind: Any, raw: Callable[[Any], Any] | None) -> Callable[[Any], Any]
             moment = data[name]
             if moment is not None and moment.tzinfo is not UTC:
                 data[name] = _in_utc(moment)
+        for name in texts:
+            data[name] = list(data[name] or ())
         return data
 
     return plain

@@ -27,7 +27,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from .converters import InvalidValue, dumps, from_json, loads, to_json
+from .converters import InvalidValue, dumps, from_json, loads_mended, to_json
 from .deadlines import Deadlines
 from .errors import (
     Conflict,
@@ -174,7 +174,7 @@ class HttpClient:
         classify: Classify | None = None,
         headers: Mapping[str, str] | None = None,
         retried_statuses: Collection[int] = RETRIED_STATUSES,
-        decode: Decode = loads,
+        decode: Decode = loads_mended,
     ) -> None:
         self.account = account
         self.base_url = base_url.rstrip("/")

@@ -98,11 +98,17 @@ class AgentState(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Page(Generic[T]):
-    """Some of many: *items*, the opaque cursor of what is *next* (None at the end), and *total* where it is known."""
+    """Some of many: *items*, the opaque cursor of what is *next* (None at the end), and *total* where it is known.
+
+    *skipped* counts the rows of the vendor's that could not be read and are missing in *items*; *raw* holds these rows
+    as the vendor sent them.
+    """
 
     items: tuple[T, ...]
     next: str | None = None
     total: int | None = None
+    skipped: int = 0
+    raw: Any = _raw()
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +145,11 @@ class Call:
 
 @attrs.frozen(kw_only=True, slots=False)  # made by the hundred thousand: slots would take half as long again
 class CallRecord:
-    """A finished call. `talk_seconds` counts from the answer, `duration_seconds` from the start."""
+    """A finished call. `talk_seconds` counts from the answer, `duration_seconds` from the start.
+
+    `unreadable` names the vendor's fields that hold something that makes no sense, such as a negative duration: what
+    they would have told is None.
+    """
 
     account: str
     record_id: str
@@ -162,6 +172,7 @@ class CallRecord:
     talk_seconds: int | None
     customer_id: str | None
     has_recording: bool
+    unreadable: tuple[str, ...] = ()
     raw: Any = _raw()
 
 

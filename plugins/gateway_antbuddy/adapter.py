@@ -42,6 +42,7 @@ from gateway_contracts import (
 )
 from gateway_contracts.audio import open_audio
 from gateway_contracts.http import RETRIED_STATUSES, Answer, Effect, HttpClient, error_for_status, segment
+from gateway_contracts.rows import read_rows
 
 from . import Settings, history, wire
 from .hashes import hash_of
@@ -264,7 +265,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             self._picked(place.filters),
             seconds=self.account.timeouts.read,
         )
-        return Page(items=tuple(found), next=following.encode() if following else None)
+        return found.page(next=following.encode() if following else None)
 
     def _continued(
         self, place: history.Place, since: datetime | None, until: datetime | None, filters: history.Filters
@@ -282,18 +283,19 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             )
         return place
 
-    async def _fetch(self, place: history.Place, page: int) -> list[history.Row]:
+    async def _fetch(self, place: history.Place, page: int) -> list[history.Row | history.OddRow]:
         return await self._rows(place.start - 1, place.end + self.settings.late_seconds, page)
 
     @staticmethod
     def _picked(filters: history.Filters) -> history.Pick:
         def pick(row: history.Row, record_id: str) -> CallRecord | None:
             record = row.record(record_id)
-            return record if filters.fit(record, wire.text(record.raw.get("recording"))) else None
+            recording = wire.text(record.raw["recording"]) if record.has_recording else None
+            return record if filters.fit(record, recording) else None
 
         return pick
 
-    async def _rows(self, first: int, last: int, page: int) -> list[history.Row]:
+    async def _rows(self, first: int, last: int, page: int) -> list[history.Row | history.OddRow]:
         params = [
             ("created_from", history.written(max(first, 0))),
             ("created_to", history.written(last)),
@@ -301,28 +303,29 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             ("page", str(page)),
         ]
         answer = await self._ask("/oapi/v1/call/histories", params)
-        found = wire.rows(answer.data)
-        parsed = answer.parse(tuple[wire.HistoryRow, ...], found)
-        return [self._read(answer, self._row, row, raw) for row, raw in zip(parsed, found, strict=True)]
+        found = await read_rows(answer, wire.rows(answer.data), wire.HistoryRow, self._row, as_row=wire.named)
+        every: list[history.Row | history.OddRow] = list(found.items)
+        for place, raw in found.skipped.items():
+            every.insert(place, history.OddRow(raw))
+        return every
 
-    def _row(self, row: wire.HistoryRow, raw: Any) -> history.Row:
-        kind = raw.get("class")
-        if kind is not None and not isinstance(kind, str):
-            raise ValueError("class is not text")
-        wire.length(row.billing_seconds)
+    def _row(self, row: wire.HistoryRow, raw: Any, unreadable: tuple[str, ...] = ()) -> history.Row:
+        names = tuple("class" if name == "kind" else name for name in unreadable)
         return history.Row(
             at=wire.moment(row.unix_timestamp),
-            digest=history.digest_of(row, kind),
-            duration=wire.length(row.duration_seconds) or 0,
-            record=lambda record_id: self._record(row, kind, raw, record_id),
+            digest=history.digest_of(row),
+            duration=wire.seconds(row.duration_seconds, "duration_seconds") or 0,
+            record=lambda record_id: self._record(row, raw, record_id, names),
+            odd=bool(unreadable),
         )
 
-    def _record(self, row: wire.HistoryRow, kind: str | None, raw: Any, record_id: str) -> CallRecord:
-        direction = direction_of(row, kind)
+    def _record(self, row: wire.HistoryRow, raw: Any, record_id: str, unreadable: tuple[str, ...]) -> CallRecord:
+        direction = direction_of(row)
         who = parties(direction, self._side(row.caller), self._side(row.callee), wire.text(row.did_number))
         status = wire.text(row.status_detail)
         outcome = wire.OUTCOMES.get((status or "").upper(), Outcome.UNKNOWN)
-        duration, billed = wire.whole(row.duration_seconds), wire.whole(row.billing_seconds)
+        duration = wire.seconds(row.duration_seconds, "duration_seconds")
+        billed = wire.seconds(row.billing_seconds, "billing_seconds")
         # An IVR is billed too, though nobody talked to anybody.
         talk = billed if outcome is Outcome.ANSWERED else 0
         started = datetime.fromtimestamp(wire.moment(row.unix_timestamp), UTC)
@@ -353,6 +356,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             talk_seconds=talk,
             customer_id=None,
             has_recording=recording is not None,
+            unreadable=unreadable,
             raw=raw,
         )
 
@@ -366,26 +370,33 @@ class AntBuddy(ClickToCall, History, Recording, Events):
 
     async def get_record(self, record_id: str) -> CallRecord:
         """The vendor has no record by id: the id says where the row is, and it is looked for there."""
-        wanted = history.RecordId.parse(record_id)
+        wanted, odd = history.RecordId.parse(record_id), False
         if wanted is not None:
             near, far = wanted.at + wanted.duration + 60, wanted.at + self.settings.late_seconds
             for last in (near, far) if far > near else (near,):
-                record = await self._search(wanted, last, record_id)
+                record, odd = await self._search(wanted, last, record_id)
                 if record is not None:
                     return record
+        if odd:
+            raise VendorProtocolError(
+                f"There is no record {record_id} among those that can be read, and a row that cannot be read whole",
+                account=self.account.name,
+            )
         raise NotFound(f"There is no record {record_id}", account=self.account.name)
 
-    async def _search(self, wanted: history.RecordId, last: int, record_id: str) -> CallRecord | None:
-        seen = 0
+    async def _search(self, wanted: history.RecordId, last: int, record_id: str) -> tuple[CallRecord | None, bool]:
+        """The record, if it is there, and whether one that could not be read may be it."""
+        seen, odd = 0, False
         for page in range(1, history.MAX_REQUESTS + 1):
             rows = await self._rows(wanted.at - 1, last, page)
             for row in rows:
-                seen += row.digest == wanted.digest
-                if seen == wanted.ordinal:
-                    return row.record(record_id)
+                odd = odd or row.odd
+                seen += isinstance(row, history.Row) and row.digest == wanted.digest
+                if isinstance(row, history.Row) and seen == wanted.ordinal:
+                    return row.record(record_id), odd
             if len(rows) < history.PAGE:
                 break
-        return None
+        return None, odd
 
     # Recording
 
@@ -395,7 +406,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
 
     async def _media(self, record_id: str) -> str:
         record = await self.get_record(record_id)
-        media = wire.text(record.raw.get("recording"))
+        media = wire.text(record.raw["recording"]) if record.has_recording else None
         if media is None:
             raise NotFound(f"There is no recording of {record_id} (yet)", account=self.account.name)
         return media

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 from gateway_contracts import (
@@ -28,6 +29,7 @@ from gateway_contracts import (
     from_json,
     loads,
 )
+from gateway_contracts.rows import Rows
 
 from . import wire
 
@@ -48,6 +50,7 @@ class Row:
     digest: str
     duration: int
     record: Callable[[str], CallRecord]  # makes our record, given its id
+    odd: bool = False  # something in it could not be read, so its digest may be another one some day
 
     @property
     def mark(self) -> str:
@@ -58,14 +61,30 @@ class Row:
         return f"{self.at}-{self.duration}-{self.digest}" + (f"-{ordinal}" if ordinal > 1 else "")
 
 
-def digest_of(row: wire.HistoryRow, kind: str | None) -> str:
+@attrs.frozen
+class OddRow:
+    """A row that could not be read, as the vendor sent it."""
+
+    raw: Any
+    odd: bool = True
+
+    @property
+    def mark(self) -> str:
+        try:
+            return hashlib.sha256(dumps(self.raw)).hexdigest()[:_MARK]
+        except TypeError:
+            return "0" * _MARK  # nested too deeply
+
+
+def digest_of(row: wire.HistoryRow) -> str:
     """What a row is known by. Not the recording: its name may come after the call, and a record keeps its id."""
     caller, callee = row.caller or wire.PartyRow(), row.callee or wire.PartyRow()
     parts = (
         str(wire.moment(row.unix_timestamp)),
         *(wire.text(value) for value in (caller.number, caller.username, callee.number, callee.username)),
-        *(wire.text(value) for value in (kind, row.direction, row.did_number, row.status_detail)),
-        *(str(wire.whole(value) or 0) for value in (row.duration_seconds, row.billing_seconds)),
+        *(wire.text(value) for value in (row.kind, row.direction, row.did_number, row.status_detail)),
+        str(wire.seconds(row.duration_seconds, "duration_seconds") or 0),
+        str(wire.seconds(row.billing_seconds, "billing_seconds") or 0),
     )
     return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:20]
 
@@ -194,7 +213,7 @@ def written(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-Fetch = Callable[[Place, int], Awaitable[Sequence[Row]]]
+Fetch = Callable[[Place, int], Awaitable[Sequence[Row | OddRow]]]
 """Asks the vendor for one page of the slice of a place."""
 
 Pick = Callable[[Row, str], CallRecord | None]
@@ -203,13 +222,14 @@ Pick = Callable[[Row, str], CallRecord | None]
 
 async def read(
     place: Place, limit: int, fetch: Fetch, pick: Pick, *, seconds: float
-) -> tuple[list[CallRecord], Place | None]:
+) -> tuple[Rows[CallRecord], Place | None]:
     """Up to *limit* records from *place* on, and where the next ones are; None at the end of the range.
 
     After *seconds* no further page of the vendor's is asked for.
     """
     deadline = time.monotonic() + seconds
     found: list[CallRecord] = []
+    skipped: list[Any] = []
     here: Place | None = place
     for _ in range(MAX_REQUESTS):
         assert here is not None  # noqa: S101 # the loop returns before
@@ -222,7 +242,9 @@ async def read(
             ordinal = 1 + recent.count(row.mark)
             recent.append(row.mark)
             taken += 1
-            if here.start <= row.at < here.end:
+            if isinstance(row, OddRow):
+                skipped.append(row.raw)
+            elif here.start <= row.at < here.end:
                 record = pick(row, row.record_id(ordinal))
                 if record is not None:
                     found.append(record)
@@ -231,7 +253,7 @@ async def read(
             here = attrs.evolve(here, page=here.page + 1, taken=0) if len(rows) >= PAGE else here.following_slice()
         if here is None or len(found) == limit or time.monotonic() >= deadline:
             break
-    return found, here
+    return Rows(items=tuple(found), skipped=dict(enumerate(skipped))), here
 
 
 async def _known(place: Place, marks: Sequence[str], fetch: Fetch) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import attrs
 from gateway_contracts import Direction, Outcome
+from gateway_contracts.rows import Unreadable
 
 Number = int | float | str | None
 
@@ -23,9 +24,8 @@ INTERNAL_CLASS = "one_one"  # 004:88; says more than the direction beside it
 USER = "user"  # 004:86-87: a person of ours; "realnumber" is anybody's number
 RECORDING_PREFIX = "call_recording_"  # the switch names recordings after the call's id
 _ENVELOPES = ("data", "docs", "items", "records", "rows")
-_SECONDS = 4_102_444_800  # 2100; a time beyond is not in seconds
+_FIRST, _LAST = 86_400, 4_102_444_800  # 1970-01-02 and 2100; before are zero values, beyond are no seconds
 _LONGEST = 10_000_000  # seconds; what a record's id has room for
-_SHOWN = 40  # characters of a bad value in an error
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +57,7 @@ class HistoryRow:
     duration_seconds: Number = None
     billing_seconds: Number = None
     recording: str | None = None
-    # `class` is a word of Python's, so it is read apart.
+    kind: str | None = None  # `class`, which is a word of Python's
 
 
 @attrs.frozen(kw_only=True)
@@ -75,41 +75,42 @@ def rows(data: Any) -> Any:
     return data
 
 
+def named(raw: Any) -> Any:
+    """A row of the history with the names of `HistoryRow`."""
+    return {**raw, "kind": raw.get("class")} if isinstance(raw, dict) and raw else raw
+
+
 def text(value: str | int | None) -> str | None:
     """*value* without blanks around it; None when nothing is left."""
     return str(value).strip() or None if value is not None else None
 
 
-def whole(value: Number) -> int | None:
-    """A count of seconds, which arrives as a number or as text; None when absent.
+def seconds(value: Number, name: str) -> int | None:
+    """How long something took, as *name* says it: a number or text, of which whole seconds count; None when absent.
 
-    Raises: ValueError for anything else.
+    Raises: Unreadable for what no call can take.
     """
-    if value is None or value == "":
+    found = _number(value, name)
+    if found is not None and not 0 <= found < _LONGEST:
+        raise Unreadable(name, "is no length of a call")
+    return None if found is None else int(found)
+
+
+def moment(value: Number) -> int:
+    """Unix seconds (004:93). Raises: ValueError for what cannot be that."""
+    found = _number(value, "unix_timestamp")
+    if found is None or not _FIRST <= found < _LAST:
+        raise ValueError("unix_timestamp is no time of a call")
+    return int(found)
+
+
+def _number(value: Number, name: str) -> float | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        number = float(value)
+        return float(value)
     except (ValueError, OverflowError):
-        number = -1.0
-    if not 0 <= number < _SECONDS or number != number // 1:
-        raise ValueError(f"{str(value)[:_SHOWN]!r} is not a whole number of seconds")
-    return int(number)
-
-
-def moment(seconds: Number) -> int:
-    """Unix seconds (004:93). Raises: ValueError for what cannot be that."""
-    found = whole(seconds)
-    if found is None:
-        raise ValueError("unix_timestamp is empty")
-    return found
-
-
-def length(seconds: Number) -> int | None:
-    """How long a call took. Raises: ValueError for what cannot be that."""
-    found = whole(seconds)
-    if found is not None and found >= _LONGEST:
-        raise ValueError(f"{found} seconds is no length of a call")
-    return found
+        raise Unreadable(name, "is no number") from None
 
 
 def call_id_of(recording: str | None) -> str | None:

@@ -43,8 +43,8 @@ def parties(direction: Direction, source: Side, target: Side, hotline: str | Non
     return Parties(source.number, target.number, extension, hotline)
 
 
-def direction_of(row: wire.HistoryRow, kind: str | None) -> Direction:
+def direction_of(row: wire.HistoryRow) -> Direction:
     """004:88 and 004:90: the class says internal, and else the direction says which way."""
-    if (kind or "").strip().lower() == wire.INTERNAL_CLASS:
+    if (row.kind or "").strip().lower() == wire.INTERNAL_CLASS:
         return Direction.INTERNAL
     return wire.DIRECTIONS.get((row.direction or "").strip().lower(), Direction.UNKNOWN)

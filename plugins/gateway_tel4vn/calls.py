@@ -7,9 +7,10 @@ from typing import Any
 import attrs
 from gateway_contracts import Call, CallState, Page, StartedCall
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
+from gateway_contracts.rows import read_rows
 
 from .answers import GONE, MAINTENANCE, confirm, reply, rows
-from .reading import Reading, read_all
+from .reading import Reading
 from .words import parties, text
 
 CALL_STATES: Mapping[str, CallState] = {
@@ -85,18 +86,19 @@ class Calls:
     async def list(self, path: str) -> Page[Call]:
         """The calls in progress."""
         answer = await self.http.send("GET", path)
-        found = rows(answer.data)
-        parsed = answer.parse(tuple[_CallRow, ...], found)
-        calls = read_all(answer, self._call, parsed, found)
-        return Page(items=calls, total=len(calls))
+        found = await read_rows(answer, rows(answer.data), _CallRow, self._call)
+        return found.page(total=len(found))
 
-    def _call(self, row: _CallRow, raw: Any) -> Call:
+    def _call(self, row: _CallRow, raw: Any, _: tuple[str, ...] = ()) -> Call:
+        call_id = text(row.call_id)
+        if call_id is None:
+            raise ValueError("call_id is empty")
         source, target = text(row.source), text(row.destination)
         direction = self.reading.direction(row.direction, source, target)
         who = parties(direction, source, target, is_extension=self.reading.is_extension)
         return Call(
             account=self.reading.account,
-            call_id=row.call_id.strip(),
+            call_id=call_id,
             direction=direction,
             state=CALL_STATES.get((row.state or "").strip().upper(), CallState.UNKNOWN),
             from_number=who.from_number,

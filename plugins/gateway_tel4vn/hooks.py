@@ -24,10 +24,11 @@ from gateway_contracts import (
     loads,
 )
 from gateway_contracts.http import Effect, HttpClient, segment
+from gateway_contracts.rows import read_rows
 
 from .answers import MAINTENANCE, rows, unwrap
 from .reading import Reading
-from .words import Number, outcome_of, parties, text, whole
+from .words import TOO_MANY, Number, outcome_of, parties, seconds, text
 
 EVENTS: Mapping[str, EventType] = {  # 003:180-185, 002:191-194; `missed` and `cdr_autocall` are of the 2023 edition
     "ringing": EventType.RINGING,
@@ -107,16 +108,16 @@ class Hooks:
     async def list(self) -> Page[Hook]:
         """All hooks."""
         answer = await self.http.send("GET", self.list_path)
-        found = rows(answer.data)
-        parsed = answer.parse(tuple[_HookRow, ...], found)
-        hooks = tuple(self._hook(row, raw) for row, raw in zip(parsed, found, strict=True))
-        return Page(items=hooks, total=len(hooks))
+        found = await read_rows(answer, rows(answer.data), _HookRow, self._hook)
+        return found.page(total=len(found))
 
-    def _hook(self, row: _HookRow, raw: Any) -> Hook:
-        word = text(row.event) or text(row.event_name) or ""
+    def _hook(self, row: _HookRow, raw: Any, _: tuple[str, ...] = ()) -> Hook:
+        word, hook_id = text(row.event) or text(row.event_name) or "", text(row.id) or text(row.event_domain_uuid)
+        if not word and hook_id is None:
+            raise ValueError("the hook has neither id nor event")
         return Hook(
             account=self.reading.account,
-            hook_id=text(row.id) or text(row.event_domain_uuid),
+            hook_id=hook_id,
             event=EVENTS.get(word.lower()),
             vendor_event=word,
             url=text(row.callback_url) or "",
@@ -210,7 +211,7 @@ def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) 
         extension=text(row.extension),
         hotline=text(row.hotline),
     )
-    billed = whole(row.billsec)
+    billed = seconds(row.billsec, "billsec", below=TOO_MANY)  # the journal keeps none that is too long
     outcome = outcome_of(row.status) if row.status else Outcome.ANSWERED if billed else None
     occurred = {
         EventType.RINGING: row.time_started,
@@ -236,7 +237,7 @@ def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) 
         occurred_at=reading.time.read(occurred),
         received_at=received_at,
         outcome=outcome,
-        duration_seconds=whole(row.duration),
+        duration_seconds=seconds(row.duration, "duration", below=TOO_MANY),
         talk_seconds=billed,
         raw=raw,
     )

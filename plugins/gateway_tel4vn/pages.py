@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 from zlib import crc32
 
 import attrs
@@ -195,6 +196,14 @@ def turn(
     recent = (place.recent + "".join(map(_mark, fresh)))[-_REMEMBERED * _MARK :]
     following = attrs.evolve(place, position=position, query=query, seen=seen, total=total, recent=recent, size=size)
     return Turned(next=following.encode(), total=total, again=again)
+
+
+def mark_of(raw: Any) -> str:
+    """What stands for the id of *raw*, a row that has none."""
+    try:
+        return _digest(dumps(raw).decode())
+    except TypeError:
+        return "…"  # nested too deeply
 
 
 def _known_of(ids: Sequence[str], known: Collection[str]) -> frozenset[str]:

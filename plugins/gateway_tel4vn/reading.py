@@ -1,7 +1,7 @@
 """How one account reads what its vendor writes: times, directions, and which numbers are extensions."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -112,19 +112,6 @@ class Reading:
 def is_empty(since: datetime | None, until: datetime | None) -> bool:
     """Whether no whole second lies in a range: the vendor knows no others, and includes both ends."""
     return bool(since and until and whole_second(since) >= whole_second(until))
-
-
-def read_all(
-    answer: Answer, reader: Callable[..., T], parsed: Sequence[Any], raws: Sequence[Any], *, first: int = 0
-) -> tuple[T, ...]:
-    """*reader* of every row of a list; one that it cannot read is named by its place, counted from *first*."""
-    found: list[T] = []
-    try:
-        for row, raw in zip(parsed, raws, strict=True):
-            found.append(reader(row, raw))
-    except (ValueError, OverflowError) as error:
-        raise answer.nonsense(f"its answer does not fit its documents: [{first + len(found)}] {error}") from error
-    return tuple(found)
 
 
 def read(answer: Answer, reader: Callable[..., T], *args: Any) -> T:

@@ -1,9 +1,9 @@
 """Finished calls and their recordings: how rows are read, pages followed and audio fetched, in all products."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -11,7 +11,6 @@ from gateway_contracts import (
     Audio,
     CallRecord,
     Direction,
-    GatewayError,
     NotFound,
     Outcome,
     Page,
@@ -19,14 +18,16 @@ from gateway_contracts import (
 )
 from gateway_contracts.audio import open_audio
 from gateway_contracts.http import Answer, HttpClient, segment
+from gateway_contracts.rows import read_row, read_rows
 
 from .answers import rows, unwrap
-from .pages import Query, given, not_ours, page_size, start, turn
-from .reading import Reading, read, read_all
+from .pages import Query, given, mark_of, not_ours, page_size, start, turn
+from .reading import Reading, read
 from .settings import AccountSettings, Paging
-from .words import Number, outcome_of, sides, text, whole
+from .words import Number, outcome_of, seconds, sides, text
 
-ROWS_AT_ONCE = 50  # half a millisecond
+T = TypeVar("T")
+
 _ANSWERED = Outcome.ANSWERED  # whose name takes longer to look up than the comparison
 # Python puts so many keywords into a dict before it calls, and those for a class once more, but not those for a method
 # of what this module calls by a name of its own: a microsecond and more of the five that a record takes.
@@ -68,19 +69,23 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-PICKS: Mapping[str, Callable[[CallRecord, CdrRow, str], bool]] = {
-    # By the argument's name: whether a row fits a filter that the vendor does not know.
+PICKS: Mapping[str, Callable[[CallRecord, Any, str], bool]] = {
+    # By the argument's name: whether a record, and the row that it was, fits a filter that the vendor does not know.
     "outcome": lambda record, _, wanted: record.outcome == wanted,
     "min_duration_seconds": lambda record, _, least: (record.duration_seconds or 0) >= int(least),
     "ended_since": lambda record, _, since: record.ended_at is not None and record.ended_at >= _moment(since),
     "ended_until": lambda record, _, until: record.ended_at is not None and record.ended_at < _moment(until),
-    "recording_name": lambda _, row, name: bool(_stem(name)) and _stem(row.recording_url or "") == _stem(name),
+    "recording_name": lambda record, row, name: (
+        record.has_recording and bool(_stem(name)) and _stem(str(row["recording_url"])) == _stem(name)
+    ),
 }
 
 
 @attrs.frozen(kw_only=True)
 class Records:
-    """The records of one account. *as_row* takes a row of the vendor's to the names of `CdrRow`."""
+    """The records of one account. *as_row* gives a row of the vendor's the names of `CdrRow`, and *name_in* says what
+    the row itself calls one of these.
+    """
 
     http: HttpClient
     reading: Reading
@@ -90,6 +95,7 @@ class Records:
     page_size: int
     settings: AccountSettings
     as_row: Callable[[Any], Any] = lambda raw: raw
+    name_in: Callable[[Any, str], str] = lambda _, name: name
 
     # Lists
 
@@ -100,38 +106,19 @@ class Records:
         place = start(self.reading.account, self.paging, cursor, given(optional), given(picks))
         size = page_size(self.reading.account, place, limit, self.page_size)
         answer = await self.http.send("GET", self.list_path, params=place.params(size))
-        found = rows(answer.data)
-        records, parsed = await self._read(answer, found, keep_rows=bool(place.picks))
+        found = await read_rows(answer, rows(answer.data), CdrRow, self._record, as_row=self.as_row)
+        records, skipped = list(found.items), {at: (mark_of(raw), raw) for at, raw in found.skipped.items()}
         ids = [record.record_id for record in records]
-        turned = turn(answer, place, size, ids, lambda: self._newest(records))
+        for at, (mark, _) in skipped.items():
+            ids.insert(at, mark)
+        turned = turn(answer, place, size, ids, lambda: None if skipped else self._newest(records))
         if place.picks:
-            records = [each for each, row in zip(records, parsed, strict=True) if _picked(place.picks, each, row)]
+            records = [each for each in records if _picked(place.picks, each, self.as_row(each.raw))]
         if turned.again:
             records = [each for each in records if each.record_id not in turned.again]
-        return Page(items=tuple(records), next=turned.next, total=None if place.picks else turned.total)
-
-    async def _read(
-        self, answer: Answer, found: Any, *, keep_rows: bool
-    ) -> tuple[Sequence[CallRecord], Sequence[CdrRow]]:
-        """The records *found* in *answer*, and if asked for the rows that they were. Others have their turn amid a
-        long page.
-        """
-        raws = answer.parse(list[Any], found)
-        parsed: list[CdrRow] = []
-        records: list[CallRecord] = []
-        for first in range(0, len(raws), ROWS_AT_ONCE):
-            if first:
-                await asyncio.sleep(0)
-            some = raws[first : first + ROWS_AT_ONCE]
-            try:
-                rows = answer.parse(tuple[CdrRow, ...], [self.as_row(raw) for raw in some])
-            except GatewayError:
-                answer.parse(tuple[CdrRow, ...], [self.as_row(raw) for raw in raws])  # which counts from the first
-                raise
-            if keep_rows:
-                parsed += rows
-            records += read_all(answer, self._record, rows, some, first=first)
-        return records, parsed
+        left = tuple(raw for mark, raw in skipped.values() if mark not in turned.again)
+        page = Page(items=tuple(records), next=turned.next, total=None if place.picks else turned.total)
+        return attrs.evolve(page, skipped=len(left), raw=left) if left else page
 
     def _newest(self, records: Sequence[CallRecord]) -> str | None:
         """The start of the newest call, where the newest has been seen to come first: the order is not documented."""
@@ -142,7 +129,7 @@ class Records:
 
     # Rows
 
-    def _record(self, row: CdrRow, raw: Any) -> CallRecord:
+    def _record(self, row: CdrRow, raw: Any, unreadable: tuple[str, ...] = ()) -> CallRecord:
         reading = self.reading
         extension, customer_id = text(row.extension), text(row.customer_id)
         source, target, customer, sip_call_id, status, cause, queue, recording = [
@@ -171,23 +158,36 @@ class Records:
         moment = reading.time.read
         started, answered = moment(row.time_started, "time_started"), moment(row.time_answered, "time_answered")
         ended = moment(row.time_ended, "time_ended")
-        ringing = moment(row.time_ringing or row.time_ringging, "time_ringing")
+        ringing = moment(row.time_ringing, "time_ringing") or moment(row.time_ringging, "time_ringging")
         outcome = outcome_of(row.status)
-        duration, billed = whole(row.duration, "duration"), whole(row.billsec, "billsec")
-        if duration is None and started and ended:
+        duration, billed = seconds(row.duration, "duration"), seconds(row.billsec, "billsec")
+        if started is None and ended is None:
+            raise ValueError("the call has no time")
+        if duration is None and started and ended and "duration" not in unreadable:
             duration = max(int((ended - started).total_seconds()), 0)
         # Samples of 2023 bill calls that nobody answered, so the vendor's figure counts only with an answer.
         if answered is None and outcome is not _ANSWERED:
             talk: int | None = 0
         elif billed is not None:
             talk = billed
-        elif answered and ended:
+        elif answered and ended and "billsec" not in unreadable:
             talk = max(int((ended - answered).total_seconds()), 0)
         else:
             talk = None
         record_id = row.id.strip()
         if not record_id:
             raise ValueError("id is empty")
+        if (
+            (started is None and row.time_started)
+            or (answered is None and row.time_answered)
+            or (ended is None and row.time_ended)
+            or (ringing is None and (row.time_ringing or row.time_ringging))
+        ):  # zero values
+            found = {"time_started": started, "time_answered": answered, "time_ended": ended}
+            found |= {"time_ringing": ringing, "time_ringging": ringing}
+            unreadable += tuple(name for name, at in found.items() if at is None and text(getattr(row, name)))
+        if unreadable:
+            unreadable = tuple(self.name_in(raw, name) for name in unreadable)
         record = _new(_Record)
         _Record.__init__(
             record,
@@ -212,6 +212,7 @@ class Records:
             duration_seconds=duration,
             talk_seconds=talk,
             customer_id=customer_id,
+            unreadable=unreadable,
             has_recording=recording is not None,
             raw=raw,
         )
@@ -219,20 +220,19 @@ class Records:
 
     async def get(self, record_id: str) -> CallRecord:
         """One record, by its id or by the SIP call id."""
-        answer, row, raw = await self._find(record_id)
-        return read(answer, self._record, row, raw)
+        return (await self._find(record_id, self._record))[1]
 
-    async def _find(self, record_id: str) -> tuple[Answer, CdrRow, Any]:
+    async def _find(self, record_id: str, reader: Callable[..., T]) -> tuple[Answer, T]:
         path = self.get_path.format(record_id=segment("record_id", record_id))
         answer = await self.http.send("GET", path)
         raw = unwrap(unwrap(answer.data, "cdrId"), "id")
-        return answer, answer.parse(CdrRow, self.as_row(raw)), raw
+        return answer, read(answer, partial(read_row, as_row=self.as_row), raw, CdrRow, reader)
 
     # Recordings
 
     async def locate(self, record_id: str) -> RecordingLink:
         """The `recording_url` (003:251), which the vendor serves to anybody. Its suffix says nothing (003:305)."""
-        answer, row, raw = await self._find(record_id)
+        answer, (row, raw) = await self._find(record_id, lambda row, raw, _: (row, raw))
         url = text(row.recording_url)
         if url is None:
             raise NotFound(f"There is no recording of {record_id} (yet)", account=self.reading.account)
@@ -259,7 +259,7 @@ class Records:
         )
 
 
-def _picked(picks: Query, record: CallRecord, row: CdrRow) -> bool:
+def _picked(picks: Query, record: CallRecord, row: Any) -> bool:
     try:
         return all(PICKS[pair[0]](record, row, pair[1]) for pair in picks)
     except (KeyError, ValueError):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import attrs
 from gateway_contracts import Direction, Outcome
+from gateway_contracts.rows import Unreadable
 
 Number = int | float | str | None
 """A count, which arrives as a number or as text."""
@@ -50,9 +51,13 @@ _INBOUND, _OUTBOUND, _INTERNAL = Direction.INBOUND, Direction.OUTBOUND, Directio
 STAMP = "%Y-%m-%d %H:%M:%S"
 
 _COUNT = re.compile(r"\s*[0-9]{1,15}(\.0*)?\s*", re.ASCII)
-_TOO_MANY = 10**15
+TOO_MANY = 10**15
+_SECONDS = re.compile(r"\s*[0-9]{1,15}(\.[0-9]*)?\s*", re.ASCII)
+_TOO_LONG = 2**31  # seconds: no call lasts for sixty-eight years
 _HOURS_KEPT = 10_000  # a year and more
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # zero values, whatever zone they were written in, lie before
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+_ZERO_DATE = "0000-00-00"  # MySQL's
 
 
 @functools.lru_cache(maxsize=256)
@@ -68,12 +73,9 @@ def text(value: str | int | None) -> str | None:
     return None if value is None else str(value).strip() or None
 
 
-def whole(value: str | int | float | None, name: str = "a number") -> int | None:
-    """A count of seconds or rows, which arrives as a number or as text; None when absent.
-
-    Raises: ValueError for anything else, naming it.
-    """
-    if type(value) is int and 0 <= value < _TOO_MANY:
+def whole(value: str | int | float | None) -> int | None:
+    """A count of rows, which arrives as a number or as text; None when absent. Raises: ValueError for anything else."""
+    if type(value) is int and 0 <= value < TOO_MANY:
         return value
     if value is None or value == "":
         return None
@@ -81,10 +83,30 @@ def whole(value: str | int | float | None, name: str = "a number") -> int | None
         if len(value) <= 15 and value.isascii() and value.isdigit():
             return int(value)
         if not _COUNT.fullmatch(value):
-            raise ValueError(f"{name} is not a whole number")
+            raise ValueError("a number is not a whole number")
         value = float(value)
-    if not 0 <= value < _TOO_MANY or value != int(value):
-        raise ValueError(f"{name} is negative, broken or too large")
+    if not 0 <= value < TOO_MANY or value != int(value):
+        raise ValueError("a number is negative, broken or too large")
+    return int(value)
+
+
+def seconds(value: str | int | float | None, name: str, *, below: int = _TOO_LONG) -> int | None:
+    """How long something took, as *name* says it: a number or text, of which whole seconds count; None when absent.
+
+    Raises: Unreadable for anything else, and for what is not *below* a limit.
+    """
+    if type(value) is int and 0 <= value < below:
+        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        if not _SECONDS.fullmatch(value):
+            raise Unreadable(name, "is not a number of seconds")
+        value = float(value)
+    if not 0 <= value < below:
+        raise Unreadable(name, "is negative or too large")
     return int(value)
 
 
@@ -107,7 +129,10 @@ class LocalTime:
     _offsets: dict[str, timedelta | None] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     def read(self, value: str | None, name: str = "a time") -> datetime | None:
-        """The UTC moment that *value* stands for; None for nothing and zero values. Raises: ValueError, naming it."""
+        """The UTC moment that *value* stands for; None for nothing, zero values and what no call can have.
+
+        Raises: Unreadable, naming it, for what is no time.
+        """
         if not value:
             return None
         stamp = value[:-1] if self.z_is_local and value[-1] in "Zz" else value
@@ -126,18 +151,20 @@ class LocalTime:
             return None
         if self.z_is_local and stamp[-1] in "Zz":
             stamp = stamp[:-1]
+        if stamp.startswith(_ZERO_DATE):
+            return None
         try:
-            moment = datetime.fromisoformat(stamp)
+            moment = datetime.fromisoformat("" if stamp.isdigit() else stamp)  # digits alone are a number
         except ValueError:
-            raise ValueError(f"{name} is not a time") from None
+            raise Unreadable(name, "is not a time") from None
         if moment.year <= 1:
             return None
         moment = moment.replace(tzinfo=self.zone) if moment.tzinfo is None else moment
         try:
             moment = moment.astimezone(UTC)
         except OverflowError:
-            raise ValueError(f"{name} is out of range") from None
-        return moment if moment >= _EARLIEST else None
+            raise Unreadable(name, "is out of range") from None
+        return moment if _EARLIEST <= moment < _LATEST else None
 
     def _offset_in(self, hour: str) -> timedelta | None:
         """The one offset of an *hour* such as `2026-01-31 09`, None where there are two or it is no hour."""
@@ -148,7 +175,7 @@ class LocalTime:
         offset = first.utcoffset()
         if len(self._offsets) >= _HOURS_KEPT:
             self._offsets.clear()
-        real = first.year > _EARLIEST.year and offset == last.utcoffset()
+        real = _EARLIEST.year < first.year < _LATEST.year - 1 and offset == last.utcoffset()
         self._offsets[hour] = offset if real else None
         return self._offsets[hour]
 

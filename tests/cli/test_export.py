@@ -54,6 +54,21 @@ def test_csv(gateway, config, seeded, folder):
     assert len(rows) == 250
 
 
+@pytest.mark.parametrize("name", ["calls.ndjson", "calls.csv"])
+def test_an_odd_row_costs_no_other(gateway, config, seeded, folder, name):
+    """The file is whole without it, and the user is told."""
+    pbx, now = seeded.pbx, seeded.pbx.clock.now()
+    seeded.do(pbx.add_record, id="odd", time_started=now, duration=-1)
+    seeded.do(pbx.add_record, id="", time_started=now)
+
+    done = gateway("export", "hanoi", *ALL, "--out", folder / name, config=config)
+
+    told = "1 row of the vendor's could not be read: left out\n"
+    assert (done.exit_code, done.stdout) == (0, f"251 records in {folder / name}\n")
+    assert done.stderr.endswith(told)
+    assert "duration" in (folder / name).read_text().split("odd", 1)[1]
+
+
 def test_summary_as_json(gateway, config, seeded, folder):
     """Scripts get count and path as JSON."""
     done = gateway("export", "hanoi", *ALL, "--out", folder / "calls.csv", "--json", config=config)

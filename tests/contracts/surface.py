@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 import gateway_contracts
-from gateway_contracts import CONTRACTS_VERSION, GatewayError, audio, http, operations_of, testing
+from gateway_contracts import CONTRACTS_VERSION, GatewayError, audio, http, operations_of, rows, testing
 
 FILE = Path(__file__).with_name("surface.txt")
 HEAD = f"""contracts {CONTRACTS_VERSION}
@@ -24,6 +24,7 @@ def surface():
         ("gateway_contracts", gateway_contracts, gateway_contracts.__all__),
         ("gateway_contracts.http", http, _own_names(http)),
         ("gateway_contracts.audio", audio, _own_names(audio)),
+        ("gateway_contracts.rows", rows, _own_names(rows)),
         ("gateway_contracts.testing", testing, testing.__all__),
     ]
     lines = [line for place, module, names in parts for name in names for line in _lines(place, module, name)]
@@ -38,6 +39,7 @@ def _own_names(module):
         if not name.startswith("_")
         and (getattr(value, "__module__", None) == module.__name__ or typing.get_origin(value) is not None)
         and not isinstance(value, typing.TypeVar)
+        and value is not typing.Generic
     )
 
 

@@ -32,7 +32,7 @@ from gateway_contracts import (
     nearest,
     to_json,
 )
-from gateway_contracts.converters import to_json_lines
+from gateway_contracts.converters import loads_mended, to_json_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -368,7 +368,7 @@ def test_the_vendors_own_answer_is_left_out_unless_asked():
     """`raw` travels only with `?raw=1`, at any depth."""
     page = Page(items=(Kept(account="a", raw={"secret": 1}),))
 
-    assert {"items": [{"account": "a"}], "next": None, "total": None} == to_json(page)
+    assert {"items": [{"account": "a"}], "next": None, "total": None, "skipped": 0} == to_json(page)
     assert {"secret": 1} == to_json(page, raw=True)["items"][0]["raw"]
 
 
@@ -392,6 +392,57 @@ def test_what_is_not_json_is_a_value_error(text):
     """`loads` raises one thing."""
     with pytest.raises(ValueError):
         loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"a": "x\\ud83d", "b": "y"}', {"a": "x\ufffd", "b": "y"}),
+        (b'{"a": ["\xff", {"\xf0\x9f": "z"}]}', {"a": ["\ufffd", {"\ufffd\ufffd": "z"}]}),
+        (b'"\\ude00\\ud83d"', "\ufffd\ufffd"),
+        (
+            b'["\\ud83d\\ude00", "\\udc00", 12345678901234567890, 1e5]',
+            ["\U0001f600", "\ufffd", 12345678901234567890, 1e5],
+        ),
+        ('{"a": "\ud800"}', {"a": "\ufffd"}),
+        (b'{"a": "whole"}', {"a": "whole"}),
+    ],
+)
+def test_a_text_that_cannot_be_decoded_costs_no_other(text, expected):
+    """It is told with U+FFFD in its place, can be written down, and is no text for who reads strictly."""
+    found = loads_mended(text)
+
+    assert expected == found
+    assert expected == loads(dumps(found))
+
+
+def test_a_damaged_text_is_refused_where_text_is_wanted():
+    """By name, in whatever class."""
+    found = loads_mended(b'{"name": "\\ud83d"}')
+
+    for kind in (Quick, Named):
+        with pytest.raises(InvalidValue, match="name: must be text, not text that cannot be decoded"):
+            from_json(found, kind)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b'{"a": "\\ud800"',
+        b"[" * 100_000,
+        b"[" * 100_000 + b'"\\ud800"',
+        b"NaN",
+        b"\xff",
+        b'["\xff", NaN]',
+        b"<p>\xff",
+    ],
+)
+def test_what_is_not_json_stays_a_value_error(text):
+    """Also where a text in it cannot be decoded."""
+    with pytest.raises(ValueError, match=r"."):
+        loads_mended(text)
 
 
 def test_json_as_deep_as_it_may_come_is_taken_as_it_is():

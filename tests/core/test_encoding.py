@@ -59,6 +59,8 @@ def test_each_character_that_must_be_quoted_is(text):
         ("'=1", {"queue": "=1"}),
         ('"\'=1,2"', {"queue": "=1,2"}),
         ("+84899098899", {"queue": "+84899098899"}),
+        ("", {"unreadable": ()}),
+        ("duration time_ended", {"unreadable": ("duration", "time_ended")}),
     ],
 )
 def test_a_value_is_written_as_its_kind_is(expected, changes):

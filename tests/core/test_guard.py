@@ -440,3 +440,39 @@ async def test_an_argument_that_is_newer_than_the_plugin_is_refused():
         await guard(OPERATIONS["start_call"], {**DIAL, "hotline": "1900"})
 
     assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+async def test_rows_that_could_not_be_read_are_logged_once_and_without_what_they_hold(caplog):
+    """Lists are read again and again; what is new is told."""
+    caplog.set_level(logging.WARNING, "gateway")
+    pages = iter([("x", {"n": 899}), ("x", {"n": 899}), ("x", "y"), None, "a page of its own"])
+    found = guard()
+
+    async def page():
+        rows = next(pages)
+        return Page(items=(), skipped=2, raw=rows)
+
+    found._adapter.result = page  # the adapter of this test
+    for _ in range(5):
+        await found(OPERATIONS["list_calls"], {})
+
+    lines = [each.getMessage() for each in caplog.records]
+    assert [2, 1, 2, 2] == [int(line.partition("rows=")[2]) for line in lines]
+    assert all("event=rows.skipped account=hanoi operation=list_calls" in line for line in lines)
+    assert "899" not in caplog.text
+
+
+async def test_what_is_remembered_of_rows_has_a_bound(monkeypatch):
+    """However many a vendor makes up."""
+    monkeypatch.setattr("gateway.guard._SKIPPED_KNOWN", 10)
+    numbers = iter(range(1000))
+    found = guard()
+
+    async def page():
+        return Page(items=(), skipped=3, raw=tuple({"n": next(numbers)} for _ in range(3)))
+
+    found._adapter.result = page  # the adapter of this test
+    for _ in range(20):
+        await found(OPERATIONS["list_calls"], {})
+
+    assert len(found._skipped) <= 10  # what is kept cannot be seen from outside

@@ -267,6 +267,20 @@ async def test_live_calls_are_not_told_in_part(route):
     assert "b" == caught.value.account
 
 
+async def test_rows_that_could_not_be_read_are_counted_over_all_accounts(route):
+    """With what they were; a page of one account has its own."""
+    odd = Page(items=(call("a", "1"),), total=3, skipped=2, raw=("x", "y"))
+    more = Page(items=(call("b", "1"),), skipped=1, raw=("z",))
+    async with route(a={"list_calls": odd}, b={"list_calls": more}) as found:
+        page = await found.sales.call_control.list_calls()
+    assert (2, 5, 3, ("x", "y", "z")) == (len(page.items), page.total, page.skipped, page.raw)
+
+    odd = Page(items=(), next="2", total=2, skipped=2, raw=("x", "y"))
+    async with route(Customers, a={"list_customers": odd}, b=pages("b")) as found:
+        page = await found.sales.customers.list_customers()
+    assert (2, ("x", "y"), "a:2", None) == (page.skipped, page.raw, page.next, page.total)
+
+
 def pages(account):
     """Three records of *account*, in pages of two."""
 

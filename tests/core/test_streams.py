@@ -10,7 +10,7 @@ import orjson
 import pytest
 from gateway_contracts import Audio, Customer, Customers, History, Recording
 
-from gateway import Outcome, Page, VendorTimeout, VendorUnavailable
+from gateway import Gateway, Outcome, Page, VendorTimeout, VendorUnavailable
 
 RECORDS = "/v1/accounts/pbx/records"
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -166,10 +166,47 @@ async def test_a_live_list_is_not_streamed(http):
     """Only what comes in pages is."""
     answer = await http("GET", "/v1/accounts/pbx/calls", headers=NDJSON)
 
-    assert ("application/json", {"items": [], "next": None, "total": 0}) == (
+    assert ("application/json", {"items": [], "next": None, "total": 0, "skipped": 0}) == (
         answer.headers["Content-Type"],
         answer.json,
     )
+
+
+# Odd rows
+
+
+def odd_pages(records):
+    """Two pages, each with a row that could not be read; and a record with a field that could not."""
+    odd = attrs.evolve(records[1], duration_seconds=None, unreadable=("duration",))
+
+    def list_records(**arguments):
+        if arguments.get("cursor"):
+            return Page(items=(odd,), skipped=1, raw=({"second": 2},))
+        return Page(items=(records[0],), next="2", skipped=1, raw=({"first": 1},))
+
+    return {"list_records": list_records}
+
+
+async def test_a_page_says_how_many_rows_could_not_be_read(adapter_of, gateway_of, sidecar, records):
+    """They come when the vendor's own is asked for, over a sidecar too; streams go on without them."""
+    adapter = adapter_of(History, **odd_pages(records))
+    async with gateway_of({"a": adapter}) as gateway, sidecar(gateway) as address, aiohttp.ClientSession() as session:
+        shown = []
+        for query, headers in (("", {}), ("?raw=1", {}), ("?cursor=2", {}), ("", NDJSON), ("", CSV)):
+            async with session.get(f"{address}/v1/accounts/a/records{query}", headers=headers) as response:
+                shown.append(await response.read())
+        async with Gateway.remote(address, raw=True) as remote:
+            page = await remote["a"].history.list_records()
+            told = [record.unreadable async for record in remote["a"].records()]
+
+    plain, raw, second = map(orjson.loads, shown[:3])
+    assert (1, "left out") == (plain["skipped"], plain.get("raw", "left out"))
+    assert (1, [{"first": 1}]) == (raw["skipped"], raw["raw"])
+    assert [["duration"]] == [each["unreadable"] for each in second["items"]]
+    assert [[], ["duration"]] == [orjson.loads(line)["unreadable"] for line in shown[3].splitlines()]
+    assert ["", "duration"] == [row["unreadable"] for row in csv.DictReader(io.StringIO(shown[4].decode()))]
+    assert (1, [{"first": 1}]) == (page.skipped, page.raw)
+    assert [(), ("duration",)] == told
 
 
 # Recordings

@@ -42,7 +42,7 @@ ANTBUDDY, HISTORY, STREAM, ANTBUDDY_CALLS = (
     f"plugins/gateway_antbuddy/{name}.py" for name in ("adapter", "history", "stream", "calls")
 )
 MEMORY = "plugins/gateway_memory/adapter.py"
-HTTP, AUDIO = "contracts/gateway_contracts/http.py", "contracts/gateway_contracts/audio.py"
+HTTP, AUDIO, ROWS = (f"contracts/gateway_contracts/{name}.py" for name in ("http", "audio", "rows"))
 
 
 def _of(vendor, *rows):
@@ -164,10 +164,15 @@ MUTANTS = [
         (
             "live calls are cut to one",
             CALLS,
-            "return Page(items=calls, total=len(calls))",
-            "return Page(items=calls[:1], total=len(calls))",
+            "        return found.page(total=len(found))",
+            "        return Page(items=found.items[:1], total=len(found))",
         ),
         ("call ids are asked for one day only", V1, "while start < end:", "for _ in range(1):"),
+        ("a row without an id stops the list", ROWS, "skipped[place] = raw", "raise"),
+        ("rows that are left out are not counted", RECORDS, "skipped=len(left),", "skipped=0,"),
+        ("a field that cannot be read is not named", RECORDS, "unreadable=unreadable,", "unreadable=(),"),
+        ("a time that is none stops the list", WORDS, 'raise Unreadable(name, "is not a time")', "raise TypeError"),
+        ("a negative duration is one", WORDS, "if not 0 <= value < below:", "if not value < below:"),
     ),
     *_of(
         "antbuddy",

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from gateway_contracts import Direction, Outcome
+from gateway_contracts.testing import Oddity
 from gateway_simulators import LiveClock
 from gateway_simulators.antbuddy import AntbuddySimulator
 from gateway_simulators.audio import wav
@@ -136,6 +137,19 @@ class AntbuddyFarSide:
         record_id = record_id_of(row)
         self._rows[record_id] = row
         return record_id
+
+    async def spoil(self, record_id, oddity):
+        changes = {
+            Oddity.NO_TIME: ("unix_timestamp", "yesterday"),
+            Oddity.NEGATIVE: ("duration_seconds", -1),
+            Oddity.HUGE: ("billing_seconds", 2**63),
+            Oddity.LIST: ("class", ["trunking"]),
+            Oddity.HALF: ("did_number", "\ud83d"),
+        }
+        name, value = changes.get(oddity, (None, None))  # it gives neither ids nor more than one time
+        if name is not None:
+            self._rows[record_id][name] = value
+        return name
 
     def outcome_words(self):
         return OUTCOMES

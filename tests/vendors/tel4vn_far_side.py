@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from aiohttp import web
 from gateway_contracts import Direction, EventType, WebhookRequest
-from gateway_contracts.testing import Webhook
+from gateway_contracts.testing import Oddity, Webhook
 from gateway_simulators.audio import wav
 
 from tests.vendors.troubles import fault_of
@@ -31,6 +31,17 @@ DIRECTIONS = {  # 003:276, and the number of 003:304
     "inbound": Direction.INBOUND,
     "local": Direction.INTERNAL,
     "3": Direction.OUTBOUND,
+}
+
+
+ODD = {
+    Oddity.NO_ID: {"id": ""},
+    Oddity.NO_TIME: dict.fromkeys(("time_started", "time_answered", "time_ended"), "-"),
+    Oddity.BAD_TIME: {"time_ended": "0000-00-00 00:00:00"},
+    Oddity.NEGATIVE: {"duration": -1_742_000_000},
+    Oddity.HUGE: {"duration": 2**63},
+    Oddity.LIST: {"cause": ["x"]},
+    Oddity.HALF: {"cause": "\ud83d"},
 }
 
 
@@ -90,6 +101,10 @@ class Tel4vnFarSide:
         record_id = row["id"].strip()
         self._rows[record_id] = row
         return record_id
+
+    async def spoil(self, record_id, oddity):
+        self.pbx.change_record(record_id, **ODD[oddity])
+        return next(iter(ODD[oddity]))
 
     def outcome_words(self):
         return self.outcomes

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 from aiohttp import web
+from gateway_contracts import OPERATIONS, dumps, rows, to_json
 from gateway_simulators import Fault, ManualClock
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
-from gateway_tel4vn import records
 from gateway_tel4vn.records import Records
 
 from gateway import (
@@ -94,15 +94,46 @@ async def test_a_time_is_read_in_the_accounts_zone(still, written, settings, exp
     assert expected == record.started_at
 
 
-@pytest.mark.parametrize("written", ["yesterday", "2021-13-01 00:00:00", 20210217])
-async def test_a_time_that_is_none_is_an_error_that_names_the_row(still, hanoi, written):
-    """A page with a bad time is refused as a whole, and the error says what does not fit."""
-    still.add_record(time_started=written)
+@pytest.mark.parametrize(
+    "written",
+    [
+        "yesterday",
+        "2021-13-01 00:00:00",
+        "0000-00-00 00:00:00",
+        "0000-00-00",
+        "0001-01-01 00:00:00",
+        "0001-01-01T00:00:00Z",
+        "1970-01-01 08:00:00",
+        "9999-12-31 23:59:59",
+        "9999-12-31T23:59:59-07:00",
+        "2200-01-01 00:00:00",
+        "20210217",
+        "-",
+        "N/A",
+        "0",
+        0,
+        20210217,
+        1_613_550_635,
+        1_613_550_635_000.0,
+        True,
+        False,
+        [],
+        {},
+    ],
+)
+@pytest.mark.parametrize("field", ["time_started", "time_answered", "time_ended", "time_ringing", "time_ringging"])
+async def test_a_time_that_is_none_is_left_out_and_named(still, hanoi, field, written):
+    """Whatever stands for it; the other fields and rows are as they are."""
+    good, odd = [still.add_record()["id"].strip() for _ in range(2)]
+    still.change_record(odd, **{field: written})
 
-    with pytest.raises(VendorProtocolError) as caught:
-        await hanoi.history.list_records()
+    records = {record.record_id: record for record in (await hanoi.history.list_records()).items}
 
-    assert caught.value.account == "hanoi"
+    of_ours = {"time_ringging": "ringing_at"}.get(field, f"{field.removeprefix('time_')}_at")
+    assert (None, (field,)) == (getattr(records[odd], of_ours), records[odd].unreadable)
+    assert () == records[good].unreadable
+    assert 11 == records[odd].duration_seconds
+    assert records[odd] == await hanoi.history.get_record(odd)
 
 
 async def test_a_range_asks_for_local_seconds_with_the_end_left_out(still, hanoi):
@@ -355,15 +386,124 @@ async def test_a_forged_cursor_reaches_nobody(still, hanoi, cursor):
     assert [] == [request for request in still.requests if request.path == "/v1/cdr"]
 
 
-@pytest.mark.parametrize("value", [1e30, "1e30", 2**70, "\uff11\uff12", "1_0", -1, 1.5, "x"])
+@pytest.mark.parametrize(
+    "value", [1e30, "1e30", 2**31, 2**63, 2**70, "\uff11\uff12", "1_0", -1, -0.5, "-1", "x", "n/a", "-", False, [3], {}]
+)
 @pytest.mark.parametrize("field", ["duration", "billsec"])
-async def test_a_number_that_makes_no_sense_is_an_error_and_no_500(still, hanoi, field, value):
-    """Seconds are small whole numbers; anything else would be a wrong value, or one that cannot be passed on."""
+async def test_a_length_that_makes_no_sense_is_left_out_and_named(still, hanoi, field, value):
+    """Seconds are small numbers; anything else would be a wrong value, or one that cannot be passed on."""
     body = {"id": "r1", "status": "ANSWERED", "time_started": "2026-01-01 10:00:00", field: value}
     still.faults.add(Fault("/v1/cdr/r1", kind="replace", body=json.dumps(body)))
 
-    with pytest.raises(VendorProtocolError):
-        await hanoi.history.get_record("r1")
+    record = await hanoi.history.get_record("r1")
+
+    assert (None, None, (field,)) == (record.duration_seconds, record.talk_seconds, record.unreadable)
+
+
+@pytest.mark.parametrize("value", [11, 11.0, 11.7, "11", " 11 ", "11.0", "11.7"])
+async def test_of_a_length_whole_seconds_count(still, hanoi, value):
+    """Vendors write fractions, and numbers as text."""
+    record_id = still.add_record(duration=value)["id"].strip()
+
+    record = await hanoi.history.get_record(record_id)
+
+    assert (11, ()) == (record.duration_seconds, record.unreadable)
+
+
+@pytest.mark.parametrize(
+    ("field", "of_ours"),
+    [
+        ("from_number", "hotline"),
+        ("to_number", "to_number"),
+        ("extension", "extension"),
+        ("sip_call_id", "sip_call_id"),
+        ("cause", "cause"),
+        ("receive_dest", "queue"),
+        ("status", "vendor_status"),
+        ("customer_id", "customer_id"),
+    ],
+)
+async def test_a_number_is_text_where_text_is_expected(still, hanoi, field, of_ours):
+    """Phone numbers and ids come as JSON numbers, too."""
+    for value in (899098899, 899098899.0):
+        record_id = still.add_record(**{field: value})["id"].strip()
+        record = await hanoi.history.get_record(record_id)
+
+        assert ("899098899", ()) == (getattr(record, of_ours), record.unreadable)
+
+
+@pytest.mark.parametrize("value", [False, True, ["x"], {"a": 1}, "\ud83d", "a\udc00b", 1.5, 1e300])
+@pytest.mark.parametrize(
+    "field", ["sip_call_id", "cause", "from_number", "to_number", "extension", "receive_dest", "status", "direction"]
+)
+async def test_what_is_no_text_is_left_out_and_named(still, hanoi, field, value):
+    """Half an emoji too: it can be written nowhere."""
+    record_id = still.add_record(**{field: value})["id"].strip()
+
+    (record,) = (await hanoi.history.list_records()).items
+
+    assert (record_id, (field,)) == (record.record_id, record.unreadable)
+    assert dumps(to_json(record, raw=True))
+
+
+async def test_a_recording_that_is_false_is_none(still, hanoi):
+    """Some vendors say so of calls without one."""
+    record_id = still.add_record(recording_url=False)["id"].strip()
+
+    record = await hanoi.history.get_record(record_id)
+
+    assert (False, ("recording_url",)) == (record.has_recording, record.unreadable)
+    with pytest.raises(NotFound):
+        await hanoi.recording.locate_recording(record_id)
+
+
+async def test_an_id_that_is_a_number_is_text(still, hanoi):
+    """It finds its record."""
+    still.faults.add(Fault("/v1/cdr*", kind="replace", body={"id": 77, "time_started": "2026-01-01 10:00:00"}))
+
+    assert "77" == (await hanoi.history.get_record("77")).record_id
+
+
+ODD = [{"id": ""}, {"id": None}, {"id": ["x"]}, {"id": False}, {"id": 1.5}, {"id": "\ud83d"}]
+ODD += [{"time_started": "-", "time_ended": 0}, {"time_started": None, "time_ended": ""}]
+
+
+@pytest.mark.parametrize("paging", ["offset", "page", "scroll"])
+@pytest.mark.parametrize("odd", ODD)
+async def test_rows_without_an_id_or_a_time_are_left_out_and_counted(still, paging, odd):
+    """One among others, several, and a page of nothing else; none of the others is lost, whichever way pages go."""
+    rows = [{**still.add_record(), "id": f"r{number}"} for number in range(8)]
+    for number in (2, 3, 4, 7):
+        rows[number] |= {**odd, "sip_call_id": f"odd {number}"}
+    for first in (0, 2, 4, 6, 8):
+        body = {"data": rows[first : first + 2], "total": 8, "limit": 2, "scroll_id": "next"}
+        still.faults.add(Fault("/v1/cdr", kind="replace", body=json.dumps(body)))
+
+    async with account(still, paging=paging) as hanoi:
+        pages = [page async for page in hanoi.pages(OPERATIONS["list_records"], {"limit": 2})]
+
+    assert ["r0", "r1", "r5", "r6"] == [record.record_id for page in pages for record in page.items]
+    assert [0, 2, 1, 1] == [page.skipped for page in pages][:4]
+    assert [f"odd {number}" for number in (2, 3, 4, 7)] == [
+        row["sip_call_id"] for page in pages for row in page.raw or ()
+    ]
+
+
+@pytest.mark.parametrize("field", ["cause", "note"])
+@pytest.mark.parametrize("part", [b"\\ud83d", b"\xff", b"\\ud83d\\ud83d", b"\xf0\x9f"])
+async def test_a_text_that_cannot_be_decoded_costs_no_other_row(still, hanoi, field, part):
+    """Half an emoji or a bad byte, in a field that is read or not."""
+    row = still.add_record()
+    body = json.dumps({"data": [row, {**row, "id": "odd", field: "HERE"}], "total": 2}).encode()
+    still.faults.add(Fault("/v1/cdr", kind="replace", body=body.replace(b"HERE", b"say " + part)))
+
+    page = await hanoi.history.list_records()
+
+    good, odd = page.items
+    assert (row["id"].strip(), "odd") == (good.record_id, odd.record_id)
+    assert ((), ("cause",) if field == "cause" else ()) == (good.unreadable, odd.unreadable)
+    assert odd.raw[field].startswith("say \ufffd")
+    assert dumps(to_json(page, raw=True))
 
 
 async def test_a_million_bad_rows_are_told_in_a_few_words(still, hanoi):
@@ -428,40 +568,37 @@ async def test_a_cursor_that_we_did_not_give_is_refused(still, hanoi, cursor):
     assert [request for request in still.requests if request.path == "/v1/cdr"] == []
 
 
-async def test_a_bad_row_is_named_by_its_place(still, hanoi):
-    """The error says which row and which field do not fit."""
-    still.add_record()
-    still.add_record(from_number=["0899"], time_started=NOW - timedelta(days=1))
+@pytest.mark.parametrize("row", ["row", None, 7, [], [{}], {}])
+async def test_what_is_no_row_at_all_is_left_out_of_a_long_page(still, hanoi, row):
+    """However many rows are read at once, all others come in their order."""
+    given = [{**still.add_record(), "id": str(number)} for number in range(500)]
+    body = {"data": [*given[:450], row, *given[450:]], "total": 501}
+    still.faults.add(Fault("/v1/cdr", kind="replace", body=body))
 
-    with pytest.raises(VendorProtocolError) as caught:
-        await hanoi.history.list_records()
+    page = await hanoi.history.list_records(limit=501)
 
-    assert "[1].from_number" in caught.value.message
+    assert [each["id"] for each in given] == [record.record_id for record in page.items]
+    assert (1, (row,), 501) == (page.skipped, page.raw, page.total)
 
 
 @pytest.mark.parametrize(
-    ("said", "bad"),
-    [("[450].from_number", {"from_number": ["0899"]}), ("[450] time_started", {"time_started": "soon"})],
+    "data", [["row"], [None], [{}] * 3, [{"id": 7}, {"id": None}], [{"other": "shape"}], "row", {}, 7]
 )
-async def test_a_bad_row_in_a_long_page_is_counted_from_its_first(still, hanoi, said, bad):
-    """However many rows are read at once."""
-    row = still.add_record()
-    rows = [{**row, "id": str(number)} for number in range(500)]
-    rows[450] |= bad
-    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": rows, "total": 500}))
+async def test_a_list_without_a_single_row_is_no_list_of_rows(still, hanoi, data):
+    """A vendor that answers something else is not a vendor without records."""
+    still.faults.add(Fault("/v1/c*", kind="replace", body={"data": data}, times=None))
 
-    with pytest.raises(VendorProtocolError) as caught:
-        await hanoi.history.list_records(limit=500)
-
-    assert said in caught.value.message
+    for ask in (hanoi.history.list_records, hanoi.call_control.list_calls):
+        with pytest.raises(VendorProtocolError):
+            await ask()
 
 
 async def test_others_have_their_turn_in_the_midst_of_a_long_page(still, hanoi, monkeypatch):
     """A page of thousands does not hold up whatever else the process does."""
-    monkeypatch.setattr(records, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 10)
     row = still.add_record()
-    rows = [{**row, "id": str(number)} for number in range(100)]
-    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": rows, "total": 100}))
+    given = [{**row, "id": str(number)} for number in range(100)]
+    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": given, "total": 100}))
     read, seen, begun = Records._record, [], asyncio.Event()
 
     def reading(self, row, raw):
@@ -478,27 +615,95 @@ async def test_others_have_their_turn_in_the_midst_of_a_long_page(still, hanoi, 
     page = await hanoi.history.list_records(limit=100)
 
     assert 10 == await turn
-    assert [each["id"] for each in rows] == [each.record_id for each in page.items]
+    assert [each["id"] for each in given] == [each.record_id for each in page.items]
+
+
+async def test_several_fields_of_a_row_may_be_odd(still, hanoi):
+    """Each is named, and what can be told without them is told."""
+    odd = {"duration": -5, "billsec": "x", "time_answered": "soon", "cause": [1], "to_number": 899888999}
+    record_id = still.add_record()["id"].strip()
+    still.change_record(record_id, **odd)
+
+    record = await hanoi.history.get_record(record_id)
+
+    assert {"duration", "billsec", "time_answered", "cause"} == set(record.unreadable)
+    assert ("899888999", None, None) == (record.to_number, record.answered_at, record.talk_seconds)
+    assert record.duration_seconds is None
+    assert timedelta(seconds=11) == record.ended_at - record.started_at
+
+
+LIVE = {"call_id": "c1", "created_time": "2026-01-15 15:59:00", "source": "101", "destination": NUMBER}
+LIVE |= {"direction": "outbound", "state": "CS_EXECUTE"}
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("odd", "changed"),
     [
-        ({"duration": -5}, "[1] duration"),
-        ({"billsec": 1.5}, "[1] billsec"),
-        ({"time_started": "2026-13-45 00:00:00"}, "[1] time_started"),
-        ({"time_ended": "soon"}, "[1] time_ended"),
+        ({"created_time": "0000-00-00 00:00:00"}, {"started_at": None}),
+        ({"created_time": 0}, {"started_at": None}),
+        ({"state": ["x"]}, {}),
+        ({"destination": 899888999}, {"to_number": "899888999"}),
+        ({"source": "\ud83d"}, {"from_number": None}),
+        ({"call_id": 7}, {"call_id": "7"}),
     ],
 )
-async def test_a_value_that_makes_no_sense_is_named_by_row_and_field(still, hanoi, row, said):
-    """Whoever has to look for it at the vendor's knows where."""
-    rows = [still.add_record(), {**still.add_record(), **row}]
-    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": rows, "total": 2}))
+async def test_an_odd_field_of_a_live_call_costs_no_other(still, hanoi, odd, changed):
+    """The call is there without it."""
+    body = json.dumps({"data": [LIVE, {**LIVE, "call_id": "c2", **odd}]})
+    still.faults.add(Fault("/v1/call", kind="replace", body=body))
 
-    with pytest.raises(VendorProtocolError) as caught:
-        await hanoi.history.list_records()
+    page = await hanoi.call_control.list_calls()
 
-    assert said in caught.value.message
+    good, other = page.items
+    assert ("c1", 0) == (good.call_id, page.skipped)
+    assert {"call_id": "c2", **changed} == {name: getattr(other, name) for name in ("call_id", *changed)}
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "odd", "ask"),
+    [
+        ("/v1/call", LIVE, {**LIVE, "call_id": " "}, lambda pbx: pbx.call_control.list_calls()),
+        (
+            "/v1/monitor/agent",
+            {"user_id": "u1", "extension": "101"},
+            {"user_id": [], "extension": False, "agent_name": "An"},
+            lambda pbx: pbx.agents.list_agents(),
+        ),
+        (
+            "/v1/event",
+            {"id": "h1", "event": "hangup"},
+            {"id": None, "event": 1.5, "callback_url": "https://crm.example.vn"},
+            lambda pbx: pbx.events.list_hooks(),
+        ),
+        (
+            "/v1/report/call_id",
+            {"call_id": "c1"},
+            {"call_id": None, "sip_call_id": "s"},
+            lambda pbx: pbx.reports.list_call_ids(since=NOW, until=NOW + timedelta(hours=1)),
+        ),
+        (
+            "/v1/report/call_status",
+            {"count": 1, "status": "BUSY"},
+            {"count": "many", "status": "ANSWERED"},
+            lambda pbx: pbx.reports.count_calls(since=NOW, until=NOW + timedelta(hours=1)),
+        ),
+    ],
+)
+async def test_an_odd_row_of_any_list_is_left_out_and_counted(still, hanoi, path, good, odd, ask):
+    """The others come."""
+    still.faults.add(Fault(path, kind="replace", body={"data": [odd, good]}))
+
+    page = await ask(hanoi)
+
+    assert (1, 1, (odd,), 2) == (len(page.items), page.skipped, page.raw, page.total)
+
+
+async def test_an_agent_is_not_missing_while_one_cannot_be_read(still, hanoi):
+    """It may be the one."""
+    still.faults.add(Fault("/v1/monitor/agent", kind="replace", body={"data": [{"user_id": [], "agent_name": "An"}]}))
+
+    with pytest.raises(VendorProtocolError):
+        await hanoi.agents.get_agent("u1")
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"data": {}}, {"data": None}])

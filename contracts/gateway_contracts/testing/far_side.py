@@ -42,6 +42,18 @@ class Trouble(StrEnum):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)} if self.status in {429, 503} else {}
 
 
+class Oddity(StrEnum):
+    """What can be wrong with the row of a finished call."""
+
+    NO_ID = "no_id"  # it is empty, where the vendor gives ids
+    NO_TIME = "no_time"  # nothing that stands for a time is one
+    BAD_TIME = "bad_time"  # of the times one is none, such as 0000-00-00 00:00:00; that of the start is right
+    NEGATIVE = "negative"  # a length is below zero
+    HUGE = "huge"  # a length does not fit into 64 bits
+    LIST = "list"  # a list stands where text is expected
+    HALF = "half"  # half an emoji stands in a text
+
+
 @attrs.frozen(kw_only=True)
 class Webhook:
     """A webhook as the vendor sends it, and what it tells: *type* of the call *call_id*, as records name it, and when
@@ -115,6 +127,13 @@ class FarSide(Protocol):
         Without *outcome* it was answered and recorded. *outcome* and *direction* are the vendor's words, also one that
         nobody has documented. *seconds* is how long it took from its start. Without *started_at*, a whole second, it
         was within the last hour, and at another second than the calls before.
+        """
+
+    async def spoil(self, record_id: str, oddity: Oddity) -> str | None:
+        """Let the row of a finished call have *oddity*.
+
+        Gives the vendor's name of the field that has it now, None where its rows cannot be so. A far side may leave
+        this method out.
         """
 
     def outcome_words(self) -> Mapping[str, Outcome]:

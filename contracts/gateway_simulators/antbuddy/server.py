@@ -21,6 +21,7 @@ from gateway_simulators.antbuddy.sockets import Sockets
 from gateway_simulators.audio import file_answer, wav
 from gateway_simulators.clock import Clock
 from gateway_simulators.faults import Faults, hang_up
+from gateway_simulators.writing import written
 
 CONTROL = "/_simulator/"
 LONGEST_RANGE = timedelta(days=31)
@@ -262,7 +263,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)
+    return web.Response(status=status, body=written(body), content_type="application/json", headers=headers)
 
 
 def _time(request: web.Request, name: str) -> datetime:

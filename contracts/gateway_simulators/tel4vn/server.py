@@ -22,6 +22,7 @@ from gateway_simulators.tel4vn.phones import Call, Monitoring, NoSuchCall, Phone
 from gateway_simulators.tel4vn.records import RecordBook, epoch_of
 from gateway_simulators.tel4vn.vendor_time import to_text
 from gateway_simulators.tel4vn.webhooks import Hook, Webhooks
+from gateway_simulators.writing import written
 
 CONTROL = "/_simulator/"
 
@@ -284,7 +285,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def answer(status: int, body: Any) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+    return web.Response(status=status, body=written(body), content_type="application/json")
 
 
 def field_of(request: web.Request, name: str) -> Any:

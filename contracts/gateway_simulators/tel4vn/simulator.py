@@ -200,6 +200,16 @@ class PbxSimulator(ABC):
         _ = self.url  # the row tells where its recording is
         return self._records.add(overrides)
 
+    def change_record(self, record_id: str, **changes: Any) -> None:
+        """Change fields of the finished call *record_id*, an added one, also to what makes no sense.
+
+        Raises: KeyError when there is none.
+        """
+        row = self._records.find(record_id)
+        if row is None:
+            raise KeyError(record_id)
+        row.update(changes)
+
     def seed_records(self, count: int, since: datetime, step_seconds: int = 60, seed: int = 1) -> None:
         """Add *count* records, one every *step_seconds*; the same arguments make the same records.
 

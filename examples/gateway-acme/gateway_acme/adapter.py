@@ -39,6 +39,7 @@ from gateway_contracts import (
 )
 from gateway_contracts.audio import open_audio
 from gateway_contracts.http import Answer, Effect, HttpClient, Params, error_for_status, segment
+from gateway_contracts.rows import read_row, read_rows
 
 from . import Settings, wire
 
@@ -132,23 +133,23 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
     async def list_calls(self) -> Page[Call]:
         answer = await self._send("GET", "/api/calls")
         wire.read(answer, answer.data, "calls", wire.Done)
-        calls = tuple(self._call(wire.read(answer, data, "call", wire.CallRow), data) for data in answer.data["items"])
-        return Page(items=calls, total=len(calls))
+        rows = await read_rows(answer, answer.data["items"], wire.CallRow, self._call, as_row=wire.row_of("call"))
+        return rows.page(total=len(rows))
 
-    def _call(self, row: wire.CallRow, raw: Any) -> Call:
-        direction = wire.DIRECTIONS.get(row.direction, Direction.UNKNOWN)
+    def _call(self, row: wire.CallRow, raw: Any, _: tuple[str, ...] = ()) -> Call:
+        direction = wire.DIRECTIONS.get(row.direction or "", Direction.UNKNOWN)
         first, second = _sides(direction, row.agent, row.number)
         return Call(
             account=self.account.name,
-            call_id=str(row.id),
+            call_id=wire.id_of(row.id),
             direction=direction,
-            state=wire.STATES.get(row.state, CallState.UNKNOWN),
+            state=wire.STATES.get(row.state or "", CallState.UNKNOWN),
             from_number=first,
             to_number=second,
             extension=row.agent,
             hotline=row.line,
-            started_at=row.started,
-            answered_at=row.answered,
+            started_at=wire.time(row.started, "started"),
+            answered_at=wire.time(row.answered, "answered"),
             raw=raw,
         )
 
@@ -213,23 +214,30 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
         )
         answer = await self._send("GET", "/api/history", params=params)
         page = wire.read(answer, answer.data, "history", wire.PageRow)
-        return Page(items=tuple(self._record(answer, data) for data in answer.data["items"]), next=page.next or None)
+        rows = await read_rows(answer, answer.data["items"], wire.RecordRow, self._record, as_row=wire.row_of("record"))
+        return rows.page(next=page.next or None)
 
     async def get_record(self, record_id: str) -> CallRecord:
         answer = await self._send("GET", f"/api/history/{segment('record_id', record_id)}")
-        return self._record(answer, answer.data)
+        try:
+            return read_row(answer.data, wire.RecordRow, self._record, as_row=wire.row_of("record"))
+        except ValueError as error:
+            raise answer.nonsense(f"its record does not fit its documents: {error}") from error
 
-    def _record(self, answer: Answer, data: Any) -> CallRecord:
-        row = wire.read(answer, data, "record", wire.RecordRow)
-        direction = wire.DIRECTIONS.get(row.direction, Direction.UNKNOWN)
+    def _record(self, row: wire.RecordRow, raw: Any, unreadable: tuple[str, ...] = ()) -> CallRecord:
+        direction = wire.DIRECTIONS.get(row.direction or "", Direction.UNKNOWN)
         first, second = _sides(direction, row.agent, row.number)
+        started, ended = wire.time(row.started, "started"), wire.time(row.ended, "ended")
+        answered = wire.time(row.answered, "answered")
+        if started is None and ended is None:
+            raise ValueError("the call has no time")
         return CallRecord(
             account=self.account.name,
-            record_id=str(row.id),
-            call_id=str(row.call),
+            record_id=wire.id_of(row.id),
+            call_id=row.call or None,
             sip_call_id=None,
             direction=direction,
-            outcome=wire.RESULTS.get(row.result, Outcome.UNKNOWN),
+            outcome=wire.RESULTS.get(row.result or "", Outcome.UNKNOWN),
             vendor_status=row.result,
             cause=None,
             from_number=first,
@@ -237,15 +245,16 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             extension=row.agent,
             hotline=row.line,
             queue=None,
-            started_at=row.started,
+            started_at=started,
             ringing_at=None,
-            answered_at=row.answered,
-            ended_at=row.ended,
-            duration_seconds=_seconds(row.started, row.ended),
-            talk_seconds=_seconds(row.answered, row.ended),
+            answered_at=answered,
+            ended_at=ended,
+            duration_seconds=_seconds(started, ended) if started else None,
+            talk_seconds=None if "answered" in unreadable else _seconds(answered, ended) if answered else 0,
             customer_id=None,
-            has_recording=row.audio,
-            raw=data,
+            has_recording=wire.flag(row.audio, "audio"),
+            unreadable=unreadable,
+            raw=raw,
         )
 
     # Recordings
@@ -278,7 +287,8 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             try:
                 answer = await self._send("GET", "/api/events", params=params, timeout=seconds)
                 batch = wire.read(answer, answer.data, "events", wire.Batch)
-                events = [self._event(answer, data) for data in answer.data["items"]]
+                found = answer.data["items"]
+                events = await read_rows(answer, found, wire.EventRow, self._event, as_row=wire.row_of("event"))
             except VendorAuthFailed:
                 raise  # and in a minute it would be no better
             except GatewayError:
@@ -289,27 +299,26 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             if batch.lost and after is not None:
                 yield self._gap(after, batch.last)
             after = batch.last
-            for event in events:
+            for event in events.items:
                 yield event
 
-    def _event(self, answer: Answer, data: Any) -> CallEvent:
-        row = wire.read(answer, data, "event", wire.EventRow)
-        direction = wire.DIRECTIONS.get(row.direction, Direction.UNKNOWN)
+    def _event(self, row: wire.EventRow, raw: Any, _: tuple[str, ...] = ()) -> CallEvent:
+        direction = wire.DIRECTIONS.get(row.direction or "", Direction.UNKNOWN)
         first, second = _sides(direction, row.agent, row.number)
         return CallEvent(
             account=self.account.name,
-            event_id=str(row.id),
+            event_id=wire.id_of(row.id),
             type=wire.EVENTS.get(row.kind, EventType.UNKNOWN),
-            call_id=str(row.call),
+            call_id=wire.id_of(row.call),
             received_at=datetime.now(UTC),
             direction=direction,
             from_number=first,
             to_number=second,
             extension=row.agent,
             hotline=row.line,
-            occurred_at=row.at,
+            occurred_at=wire.time(row.at, "at"),
             outcome=wire.RESULTS.get(row.result, Outcome.UNKNOWN) if row.result else None,
-            raw=data,
+            raw=raw,
         )
 
     def _gap(self, after: int, last: int) -> CallEvent:
@@ -371,5 +380,5 @@ def _sides(direction: Direction, agent: str | None, number: str | None) -> tuple
     return (number, agent) if direction is Direction.INBOUND else (agent, number)
 
 
-def _seconds(start: datetime | None, end: datetime) -> int:
-    return max(int((end - start).total_seconds()), 0) if start else 0
+def _seconds(start: datetime, end: datetime | None) -> int | None:
+    return max(int((end - start).total_seconds()), 0) if end else None

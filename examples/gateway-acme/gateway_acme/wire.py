@@ -1,7 +1,7 @@
 """What Acme says: XML read without surprises, its rows, its words. The source is its "PBX API 3" of 2026-01."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from xml.etree import ElementTree  # see `decode` for what makes it safe here
@@ -20,12 +20,14 @@ from gateway_contracts import (
     VendorRejected,
 )
 from gateway_contracts.http import Answer
+from gateway_contracts.rows import Unreadable
 
 T = TypeVar("T")
 
 MAX_DEPTH = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 # XML
@@ -97,19 +99,11 @@ def _flag(text: str) -> bool:
     return text == "yes"
 
 
-# Rows
+# Rows. Everything in XML is text; what is read out of it stands below.
 
 
 def _id() -> Any:
     return attrs.field(converter=_whole)
-
-
-def _moment() -> Any:
-    return attrs.field(converter=moment)
-
-
-def _maybe_moment() -> Any:
-    return attrs.field(default=None, converter=attrs.converters.optional(moment))
 
 
 @attrs.frozen(kw_only=True)
@@ -128,46 +122,83 @@ class Done:
 class CallRow:
     """`<call>`: agent and number are the two sides, direction says which of them called."""
 
-    id: int = _id()
-    direction: str
-    state: str
+    id: str
+    direction: str | None = None
+    state: str | None = None
     agent: str | None = None
     number: str | None = None
     line: str | None = None
-    started: datetime = _moment()
-    answered: datetime | None = _maybe_moment()
+    started: str | None = None
+    answered: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class RecordRow:
     """`<record>`."""
 
-    id: int = _id()
-    call: int = _id()
-    direction: str
-    result: str
+    id: str
+    call: str | None = None
+    direction: str | None = None
+    result: str | None = None
     agent: str | None = None
     number: str | None = None
     line: str | None = None
-    started: datetime = _moment()
-    answered: datetime | None = _maybe_moment()
-    ended: datetime = _moment()
-    audio: bool = attrs.field(converter=_flag)
+    started: str | None = None
+    answered: str | None = None
+    ended: str | None = None
+    audio: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class EventRow:
     """`<event>`."""
 
-    id: int = _id()
+    id: str
     kind: str
-    call: int = _id()
-    direction: str
+    call: str
+    direction: str | None = None
     agent: str | None = None
     number: str | None = None
     line: str | None = None
-    at: datetime = _moment()
+    at: str | None = None
     result: str | None = None
+
+
+def row_of(element: str) -> Callable[[Any], Any]:
+    """What gives the attributes of an element of that name, and None for any other."""
+
+    def attributes(data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("element") != element:
+            return None
+        return {name: value for name, value in data.items() if name not in {"element", "text", "items"}}
+
+    return attributes
+
+
+def id_of(text: str | None) -> str:
+    """An id. Raises: ValueError for text that is none."""
+    return str(_whole(text or ""))
+
+
+def time(text: str | None, name: str) -> datetime | None:
+    """The time that the attribute *name* says, None where it is absent. Raises: Unreadable for one that no call has."""
+    if not text:
+        return None
+    try:
+        found = moment(text)
+    except ValueError:
+        raise Unreadable(name, "is no time") from None
+    if not _FIRST <= found < _LAST:
+        raise Unreadable(name, "is no time of a call")
+    return found
+
+
+def flag(text: str | None, name: str) -> bool:
+    """Whether the attribute *name* says yes. Raises: Unreadable for anything but yes and no."""
+    try:
+        return text is not None and _flag(text)
+    except ValueError:
+        raise Unreadable(name, "is neither yes nor no") from None
 
 
 @attrs.frozen(kw_only=True)

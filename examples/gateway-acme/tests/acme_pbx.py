@@ -39,6 +39,7 @@ class AcmePbx:
         self.requests, self.heard, self.rang, self.steered = [], [], [], []
         self.calls, self.records, self.events = {}, {}, []
         self.cursors = {}
+        self.spoilt = {}  # by the id of a record, attributes that are shown otherwise than they are
         self.forgotten = 0  # the last event that is not kept any more
         self.last_event = 0
         self.polls = set()  # the connections of those who wait for events
@@ -182,7 +183,10 @@ class AcmePbx:
         if len(found) > size:
             following = secrets.token_urlsafe(12)
             self.cursors[following] = ((found[size - 1]["started"], found[size - 1]["id"]), asked)
-        return answer(element("history", [element("record", **row) for row in found[:size]], next=following))
+        return answer(element("history", [self._shown(row) for row in found[:size]], next=following))
+
+    def _shown(self, row):
+        return element("record", **(row | self.spoilt.get(row["id"], {})))
 
     @staticmethod
     def _fits(row, asked):
@@ -199,7 +203,7 @@ class AcmePbx:
 
     async def _record(self, request):
         row = self._found(request)
-        return answer(element("record", **row)) if row else refusal(404, "NO_SUCH_RECORD")
+        return answer(self._shown(row)) if row else refusal(404, "NO_SUCH_RECORD")
 
     async def _audio(self, request):
         row = self._found(request)

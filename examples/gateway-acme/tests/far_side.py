@@ -4,7 +4,7 @@ import itertools
 import time
 
 from gateway_contracts import Direction, Outcome
-from gateway_contracts.testing import Trouble
+from gateway_contracts.testing import Oddity, Trouble
 from gateway_simulators import Fault, FaultKind
 from gateway_simulators.audio import wav
 
@@ -29,7 +29,7 @@ FAULTS = {
     Trouble.HALF_BODY: {"kind": FaultKind.TRUNCATE},
     Trouble.WRONG_TYPES: {
         "kind": FaultKind.REPLACE,
-        "body": '<calls><call id="one" direction="out" state="talking" started="yesterday"/></calls>',
+        "body": "<calls><call/></calls>",
     },
     Trouble.SLOW: {"kind": FaultKind.HOLD, "execute": True},
 }
@@ -89,6 +89,15 @@ class AcmeFarSide:
                 direction=direction,
             )
         )
+
+    async def spoil(self, record_id, oddity):
+        odd = {
+            Oddity.NO_ID: {"id": ""},
+            Oddity.NO_TIME: {"started": "-", "ended": "-"},
+            Oddity.BAD_TIME: {"ended": "-1"},
+        }.get(oddity, {})
+        self.pbx.spoilt[int(record_id)] = odd
+        return next(iter(odd), None)  # lengths are not told, and XML has no lists
 
     def outcome_words(self):
         return OUTCOMES

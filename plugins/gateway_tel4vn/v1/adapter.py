@@ -41,15 +41,17 @@ from gateway_contracts import (
     Tenants,
     TenantUser,
     Unsupported,
+    VendorProtocolError,
     VendorRejected,
     WebhookRequest,
 )
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
+from gateway_contracts.rows import Rows, read_rows
 
 from ..answers import MAINTENANCE, rows, unwrap
 from ..calls import Calls, asked
 from ..hooks import Hooks, parse_webhook
-from ..reading import SECOND, Reading, is_empty, read, read_all
+from ..reading import SECOND, Reading, is_empty, read
 from ..records import Records
 from ..tokens import connected
 from ..words import DIRECTION_FILTERS, STAMP, outcome_of, text, truth, whole
@@ -282,19 +284,24 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     async def list_call_ids(self, *, since: datetime, until: datetime) -> Page[CallIds]:
         """003:814, in slices of the 24 hours that it allows (003:806)."""
         found: dict[str, CallIds] = {}
+        skipped: list[Any] = []
         # Counted on the vendor's own clock on the wall, which is what it compares.
         start, end = self.reading.on_the_wall(since, until)
         while start < end:
             last = min(start + MAX_REPORT, end) - SECOND
             answer = await self._report("call_id", start, last)
-            raws = rows(answer.data)
-            for row, raw in zip(answer.parse(tuple[wire.CallIdRow, ...], raws), raws, strict=True):
-                call_id = row.call_id.strip()
-                found[call_id] = CallIds(
-                    account=self.account.name, call_id=call_id, sip_call_id=text(row.sip_call_id), raw=raw
-                )
+            some = await read_rows(answer, rows(answer.data), wire.CallIdRow, self._call_ids)
+            found.update((each.call_id, each) for each in some.items)
+            skipped += some.skipped.values()
             start = last + SECOND
-        return Page(items=tuple(found.values()), total=len(found))
+        every = Rows(items=tuple(found.values()), skipped=dict(enumerate(skipped)))
+        return every.page(total=len(every))
+
+    def _call_ids(self, row: wire.CallIdRow, raw: Any, _: tuple[str, ...] = ()) -> CallIds:
+        call_id = row.call_id.strip()
+        if not call_id:
+            raise ValueError("call_id is empty")
+        return CallIds(account=self.account.name, call_id=call_id, sip_call_id=text(row.sip_call_id), raw=raw)
 
     async def count_calls(self, *, since: datetime, until: datetime) -> Page[CallCount]:
         """003:873."""
@@ -302,12 +309,12 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         if start >= end:
             return Page(items=(), total=0)
         answer = await self._report("call_status", start, end - SECOND)
-        raws = rows(answer.data)
-        parsed = answer.parse(tuple[wire.CallCountRow, ...], raws)
-        counts = read_all(answer, self._count, parsed, raws)
-        return Page(items=counts, total=len(counts))
+        found = await read_rows(answer, rows(answer.data), wire.CallCountRow, self._count)
+        return found.page(total=len(found))
 
-    def _count(self, row: wire.CallCountRow, raw: Any) -> CallCount:
+    def _count(self, row: wire.CallCountRow, raw: Any, unreadable: tuple[str, ...] = ()) -> CallCount:
+        if unreadable:
+            raise ValueError("a count of what cannot be read is none")
         return CallCount(
             account=self.account.name,
             outcome=outcome_of(row.status),
@@ -331,12 +338,10 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     async def list_agents(self) -> Page[Agent]:
         """003:960: the agents that are logged in."""
         answer = await self.http.send("GET", "/v1/monitor/agent")
-        raws = rows(answer.data)
-        parsed = answer.parse(tuple[wire.AgentRow, ...], raws)
-        agents = read_all(answer, self._agent, parsed, raws)
-        return Page(items=agents, total=len(agents))
+        found = await read_rows(answer, rows(answer.data), wire.AgentRow, self._agent)
+        return found.page(total=len(found))
 
-    def _agent(self, row: wire.AgentRow, raw: Any) -> Agent:
+    def _agent(self, row: wire.AgentRow, raw: Any, _: tuple[str, ...] = ()) -> Agent:
         extension, call_id = text(row.extension), text(row.call_id)
         agent_id = text(row.user_id) or text(row.username) or text(row.extension_id) or extension
         if agent_id is None:
@@ -357,9 +362,12 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     async def get_agent(self, agent_id: str) -> Agent:
         """One of 003:960, by id, user name or extension: the vendor has no question for one agent."""
-        for agent in (await self.list_agents()).items:
+        page = await self.list_agents()
+        for agent in page.items:
             if agent_id in {agent.agent_id, agent.username, agent.extension}:
                 return agent
+        if page.skipped:
+            raise VendorProtocolError("An agent cannot be read, and may be the one", account=self.account.name)
         raise NotFound(f"There is no agent {agent_id} logged in", account=self.account.name)
 
     # Tenants

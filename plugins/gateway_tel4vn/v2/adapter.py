@@ -45,12 +45,13 @@ from gateway_contracts import (
     WebhookRequest,
 )
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
+from gateway_contracts.rows import read_row, read_rows
 
 from ..answers import GONE, MAINTENANCE, confirm, in_words, rows, unwrap
 from ..calls import Calls, asked
 from ..hooks import Hooks, parse_webhook
-from ..pages import given, start, turn
-from ..reading import Reading, is_empty, read, read_all
+from ..pages import given, mark_of, start, turn
+from ..reading import Reading, is_empty, read
 from ..records import Records
 from ..settings import Paging
 from ..tokens import connected
@@ -91,6 +92,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
                 page_size=settings.page_size,
                 settings=settings,
                 as_row=wire.default_names,
+                name_in=wire.name_in,
             ),
         )
 
@@ -301,7 +303,7 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         path = self.paths["get_agent"].format(agent_id=segment("agent_id", agent_id))
         answer = await self.http.send("GET", path)
         raw = unwrap(answer.data, "extension")
-        row = answer.parse(wire.AgentRow, raw)
+        row = read(answer, read_row, raw, wire.AgentRow, lambda row, *_: row)
         extension, username = text(row.extension), text(row.username)
         found = text(row.user_uuid) or username or extension
         if found is None:
@@ -425,21 +427,21 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         query = given({"campaign_id": campaign_id})
         place = start(self.account.name, Paging.OFFSET, cursor, query, of="customers")
         answer = await self.http.send("GET", self.paths["list_customers"], params=place.params(size))
-        raws = rows(answer.data)
-        parsed = answer.parse(tuple[wire.CustomerRow, ...], raws)
-        found = read_all(answer, self._customer, parsed, raws)
-        turned = turn(answer, place, size, [each.customer_id for each in found])
-        kept = tuple(each for each in found if each.customer_id not in turned.again)
-        return Page(items=kept, next=turned.next, total=turned.total)
+        found = await read_rows(answer, rows(answer.data), wire.CustomerRow, self._customer)
+        marks = map(mark_of, found.skipped.values())
+        turned = turn(answer, place, size, [*marks, *(each.customer_id for each in found.items)])
+        kept = tuple(each for each in found.items if each.customer_id not in turned.again)
+        return attrs.evolve(found, items=kept).page(next=turned.next, total=turned.total)
 
     async def get_customer(self, customer_id: str) -> Customer:
         """002:1632."""
         path = self.paths["get_customer"].format(customer_id=segment("customer_id", customer_id))
         answer = await self.http.send("GET", path)
         raw = unwrap(answer.data, "customer_id")
-        return read(answer, self._customer, answer.parse(wire.CustomerRow, raw), raw)
+        customer: Customer = read(answer, read_row, raw, wire.CustomerRow, self._customer)
+        return customer
 
-    def _customer(self, row: wire.CustomerRow, raw: Any) -> Customer:
+    def _customer(self, row: wire.CustomerRow, raw: Any, _: tuple[str, ...] = ()) -> Customer:
         customer_id = text(row.customer_id)
         if customer_id is None:
             raise ValueError("customer_id is empty")

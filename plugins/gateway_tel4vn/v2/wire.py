@@ -162,6 +162,15 @@ def _places(path: str) -> list[str]:
     return re.findall(r"[{][^{}]*[}]|[{}]", path)
 
 
+def name_in(raw: Any, name: str) -> str:
+    """What *raw*, a row of either mapping, calls the field that is *name* in the Default one."""
+    if name in raw:
+        return name
+    return next(
+        (theirs for theirs, ours in (*FLEX.items(), ("lead_id", "customer_id")) if ours == name and theirs in raw), name
+    )
+
+
 def default_names(raw: Any) -> Any:
     """A row of either mapping with the names of the Default one; told apart row by row."""
     if not isinstance(raw, dict):
