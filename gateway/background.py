@@ -22,6 +22,7 @@ from .journal.log import event_of
 from .journal.positions import read_positions
 from .journal.schema import events
 from .logs import log
+from .metrics import Metrics
 from .reconciling import Progress, Reconciler, can_reconcile, position_of
 
 RETENTION_SECONDS = 3600.0
@@ -42,6 +43,7 @@ class Background:
     config: Config
     journal: Journal
     tokens: Mapping[str, str] = attrs.field(repr=False)
+    metrics: Metrics = attrs.field(factory=Metrics, repr=False)
     _last: dict[str, datetime] = attrs.field(factory=dict, init=False)  # when a vendor last told an event
     _deaf: set[str] = attrs.field(factory=set, init=False)  # what cannot be followed as it is configured
     _gaps: dict[str, datetime] = attrs.field(factory=dict, init=False)  # the end of the last gap
@@ -134,6 +136,7 @@ class Background:
                     config.reconcile_seconds,
                     heard_at=lambda: self._last.get(name),
                     hears=lambda: name not in self._deaf,
+                    on_quarantine=partial(self._count_quarantined, name),
                 )
                 on_gap = reconciler.wake
                 group.create_task(reconciler.run())
@@ -147,6 +150,9 @@ class Background:
         self._deaf.discard(follower.account.name)
         if not await follower.run():
             self._deaf.add(follower.account.name)
+
+    def _count_quarantined(self, name: str, count: int) -> None:
+        self.metrics.quarantined[(name,)] += count
 
     def _reconciled(self, account: AccountFacade) -> bool:
         config = self.config.accounts.get(account.name)

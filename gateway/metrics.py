@@ -23,7 +23,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "requests": ("Requests that were answered, by what they asked for.", ("operation", "code")),
     "dials": ("Click-to-calls, by what was answered.", ("account", "outcome")),
     "events": ("Events that came into the log, whichever sidecar wrote them.", ("account", "type", "source")),
-    "quarantined": ("Webhooks that nobody could read.", ("account",)),
+    "quarantined": ("Webhooks and rows of records that could not be read.", ("account",)),
     "delivery_attempts": ("Attempts to deliver an event, by the delivery's state after it.", ("state",)),
 }
 

@@ -140,7 +140,7 @@ class Sidecar:
         configs = gateway.config.accounts
         self._receiver = Receiver(accounts, configs, tokens, self._journal, bodies=self._bodies, metrics=self._metrics)
         self._readers = Readers(gateway, self._journal.log)
-        self._background = Background(tuple(gateway), gateway.config, self._journal, tokens)
+        self._background = Background(tuple(gateway), gateway.config, self._journal, tokens, self._metrics)
         with self._journal.log.listening(self._metrics.hear):
             async with self._journal.store.watched(), self._background.running():
                 yield

@@ -13,27 +13,39 @@ journal with its end. Why that is so:
   call must have been heard of. Every vendor gets deep passes, in case its live calls are not complete.
 - The watermark never passes the beginning of an open conversation that is not seen live. When its record does not
   come in time either, the conversation is ended, with an unknown outcome.
-- It moves when all was read and written. Whatever fails leaves it where it is.
+- It moves when all was read and written. Whatever fails leaves it where it is. A row of a record that cannot be read,
+  or that the journal cannot take, is written into the quarantine instead, once however often it is read.
 """
 
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import attrs
-from gateway_contracts import OPERATIONS, Call, CallControl, Events, GatewayError, History
+from gateway_contracts import (
+    OPERATIONS,
+    Call,
+    CallControl,
+    CallRecord,
+    Events,
+    GatewayError,
+    History,
+    JournalError,
+    to_json,
+)
 
 from .facade import AccountFacade
 from .guard import place_of
 from .journal import Journal
 from .journal.accounting import Open, Taken, give_up, open_conversations, over_at, take_live, take_records
-from .journal.log import Key
+from .journal.log import MAX_BATCH, Key
 from .journal.positions import read_positions, write_position
 from .logs import log
+from .skipped import body_of, digest_of, skipped_rows
 from .texts import cleaned
 
 FIRST_LOOK = timedelta(days=1)
@@ -85,7 +97,8 @@ def _now() -> datetime:
 class Reconciler:
     """Reconciles one account, every *seconds*, and when it is woken. Only one may work on an account at a time.
 
-    *heard_at* says when the vendor last told an event, *hears* whether it can tell any.
+    *heard_at* says when the vendor last told an event, *hears* whether it can tell any; *on_quarantine* is told how
+    many rows were put into quarantine.
     """
 
     account: AccountFacade
@@ -93,6 +106,7 @@ class Reconciler:
     seconds: float
     heard_at: Callable[[], datetime | None] = lambda: None
     hears: Callable[[], bool] = lambda: True
+    on_quarantine: Callable[[int], None] = lambda count: None
     now: Callable[[], datetime] = _now
     _woken: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
@@ -132,7 +146,7 @@ class Reconciler:
         name, started = self.account.name, self.now()
         progress = await self._progress(started)
         log_of = self.journal.log
-        added, left, live = 0, None, await self._live()
+        added, left, live = 0, None, await self._live(started)
         keys: list[Key] = [(name, "call_id", call.call_id) for call in live or ()]
         silent_since = self._silence(live, started, progress.silent_since)
         if live:
@@ -175,13 +189,13 @@ class Reconciler:
         found = await read_positions(self.journal.store, [name], Progress)
         return found.get(name) or Progress(begun=now - FIRST_LOOK, watermark=None)
 
-    async def _live(self) -> list[Call] | None:
+    async def _live(self, now: datetime) -> list[Call] | None:
         """The live calls; None where the vendor does not show them."""
         if CallControl not in self.account.interfaces:
             return None
         calls: list[Call] = []
         async for page in self.account.pages(OPERATIONS["list_calls"], {}):
-            calls += map(cleaned, page.items)
+            calls += [cleaned(call, now) for call in page.items]
         return calls
 
     async def _open(self, live: Collection[Key]) -> list[Open]:
@@ -192,17 +206,48 @@ class Reconciler:
         arguments: dict[str, Any] = {"since": since}
         async with contextlib.aclosing(self.account.pages(OPERATIONS["list_records"], arguments)) as pages:
             async for page in pages:
-                settled = [
-                    cleaned(record)
-                    for record in page.items
-                    if begun <= (over_at(record) or begun) <= started - FILED_WITHIN
-                ]
-                if settled:
-                    work = partial(take_records, records=settled, live=live, now=started)
-                    taken = await self.journal.log.deduce(work)
-                    added += taken.added
-                    waiting += [taken.waiting] if taken.waiting else []
+                await self._quarantine(skipped_rows(page), "unreadable_row", started)
+                taken = await self._take(page.items, begun, live, started)
+                added += taken.added
+                waiting += [taken.waiting] if taken.waiting else []
         return Taken(added, min(waiting, default=None))
+
+    async def _take(
+        self, records: Sequence[CallRecord], begun: datetime, live: Collection[Key], started: datetime
+    ) -> Taken:
+        """Take those of *records* that are old enough. One that the journal cannot take costs no other: it is put into
+        quarantine.
+        """
+        try:
+            known = [cleaned(each, started) for each in records]
+            settled = [each for each in known if begun <= (over_at(each) or begun) <= started - FILED_WITHIN]
+            if not settled:
+                return Taken(0, None)
+            return await self.journal.log.deduce(partial(take_records, records=settled, live=live, now=started))
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 # whatever it is, it is about one of them
+            if len(records) == 1:
+                (record,) = records
+                log.warning("reconciler.refused", account=self.account.name, **place_of(error))
+                row = to_json(record) if record.raw is None else record.raw
+                await self._quarantine([row], f"refused_row:{type(error).__name__}", started)
+                return Taken(0, None)
+        half = len(records) // 2
+        parts = [await self._take(some, begun, live, started) for some in (records[:half], records[half:])]
+        return Taken(
+            sum(each.added for each in parts), min(filter(None, (each.waiting for each in parts)), default=None)
+        )
+
+    async def _quarantine(self, rows: Sequence[Any], reason: str, now: datetime) -> None:
+        """Keep *rows* of the vendor's for a person to look at. Raises: JournalError."""
+        name = self.account.name
+        for first in range(0, len(rows), MAX_BATCH):  # other writes have their turn
+            some = {digest_of(name, row): body_of(row) for row in rows[first : first + MAX_BATCH]}
+            new = await self.journal.quarantine_rows(some, account=name, reason=reason, at=now)
+            if new:
+                self.on_quarantine(new)
+                log.warning("rows.quarantined", account=name, reason=reason, rows=new)
 
     @staticmethod
     def _is_due(deep_at: datetime | None, now: datetime) -> bool:
@@ -219,7 +264,12 @@ class Reconciler:
         else:
             since = min([*progress.looked, reached])
         if live_known:
-            since = min([since, *(each.conversation.begun_at - WAITED for each in before if not each.live)])
+            # An event may say of its call that it began long ago, and then all records since would be read.
+            begun = [
+                max(each.begun_at, each.created_at - LONGEST)
+                for each in (it.conversation for it in before if not it.live)
+            ]
+            since = min([since, *(at - WAITED for at in begun)])
         return since - CLOCKS_APART - FILED_WITHIN  # younger live calls were not taken into the journal
 
     @staticmethod

@@ -5,7 +5,7 @@ Importing it imports SQLAlchemy, so it is imported where a journal is opened and
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select
 
 from .log import Log, Wanted
 from .retention import prune
-from .schema import hook_tokens, quarantine, to_micros
+from .schema import hook_tokens, inserting, quarantine, to_micros
 from .store import Store, open_store
 
 __all__ = ["Journal", "JournalError", "Log", "Store", "Wanted", "open_journal", "open_store", "prune"]
@@ -42,6 +42,20 @@ class Journal:
             connection.execute(insert(quarantine), [row])
 
         await self.store.write(keep)
+
+    async def quarantine_rows(self, rows: Mapping[bytes, bytes], *, account: str, reason: str, at: datetime) -> int:
+        """Keep *rows* of the vendor's, by their digests, that nobody could read, each once; gives how many are new.
+
+        Raises: JournalError.
+        """
+        fixed = {"account": account, "received_at": to_micros(at), "reason": reason, "media_type": "application/json"}
+        values = [{**fixed, "digest": digest, "body": body} for digest, body in rows.items()]
+
+        def keep(connection: Connection) -> int:
+            statement = inserting(connection, quarantine).on_conflict_do_nothing(index_elements=["digest"])
+            return sum(connection.execute(statement, value).rowcount for value in values)
+
+        return await self.store.write(keep)
 
     async def hook_tokens(self, accounts: Sequence[str]) -> dict[str, str]:
         """The secrets in the hook addresses of *accounts*; those that lack one get one, which stays.

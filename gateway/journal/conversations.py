@@ -105,7 +105,8 @@ class Conversation:
         """Whether *event*, whose ids are not known, may belong here: the same parties at the same time."""
         moment = event.occurred_at or event.received_at
         times = [each for each in (self.started_at, self.created_at, self.ended_at) if each is not None]
-        near = min(times) - NEAR <= moment <= (self.ended_at or max(moment, self.updated_at)) + NEAR
+        # Added to the event's time, which is one of a call; what is kept may be near the end of time.
+        near = min(times) <= moment + NEAR and moment - NEAR <= (self.ended_at or max(moment, self.updated_at))
         opposed = {self.direction, event.direction} == {Direction.INBOUND, Direction.OUTBOUND}
         hotlines = self.hotline is None or event.hotline is None or same_number(self.hotline, event.hotline)
         return near and not opposed and hotlines and same_number(self._outside, outside_of(event))
@@ -122,7 +123,7 @@ class Conversation:
         lengths = (event.duration_seconds, self.duration_seconds)
         if event.type is EventType.ENDED and None not in lengths:
             return abs((lengths[0] or 0) - (lengths[1] or 0)) <= _ROUNDED
-        return (event.occurred_at or event.received_at) <= (self.ended_at or self.updated_at) + _AT_ONCE
+        return (event.occurred_at or event.received_at) - _AT_ONCE <= (self.ended_at or self.updated_at)
 
     def outlasts(self, seconds: int | None) -> bool:
         """Whether its end came after more than *seconds*. A record may tell of a longer time than events, with that in

@@ -228,6 +228,8 @@ quarantine = Table(
     _text("reason"),
     *_maybe_text("media_type"),
     Column("body", LargeBinary, nullable=False),
+    Column("digest", LargeBinary),  # 16 bytes, of a row that is read again and again; a webhook has none
+    Index("quarantine_by_digest", "digest", unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 from gateway_contracts import CallEvent, CallState, Direction, EventSource, EventType, Outcome, dumps, to_json
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from gateway.journal import Journal, Log, Wanted, open_journal
 from gateway.journal import log as journal_log
@@ -522,3 +522,79 @@ async def test_what_is_of_no_call_is_in_no_conversation(log, count):
     (gap,) = await log.append([event(EventType.UNKNOWN, None)])
 
     assert (None, 0) == (gap.conversation_id, await count(conversations))
+
+
+# What no call has
+
+
+FAR = [
+    datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-7))),
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=7))),
+    datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
+    datetime(1989, 12, 31, tzinfo=UTC),
+    datetime(2200, 1, 1, tzinfo=UTC),
+    NOW + timedelta(days=2, seconds=1),
+    NOW.replace(tzinfo=None),
+]
+
+
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("first", [RINGING, ANSWERED, ENDED, RECORD])
+async def test_a_time_that_no_call_has_costs_no_later_event(log, conversation, far, first):
+    """The event is there without it; other calls of the same number are what they are."""
+    (stored,) = await log.append([inbound(first, "far", occurred_at=far)])
+    later = []
+    for number, each in enumerate((RINGING, ANSWERED, ENDED, RECORD)):
+        later += await log.append([inbound(each, f"c{number}", 10 + number, sip_call_id="s")])
+
+    assert stored.occurred_at is None
+    found = await conversation(stored.conversation_id)
+    times = filter(None, (found.started_at, found.answered_at, found.ended_at))
+    assert all(NOW <= each <= NOW + timedelta(seconds=13) for each in times)
+    assert 4 == len(later)
+    assert 5 == len((await log.after(0, Wanted(number=NUMBER), limit=9))[0])
+
+
+async def test_a_time_of_a_clock_in_a_wrong_zone_is_kept(log):
+    """It may be a day and more ahead, and however far behind."""
+    times = [NOW + timedelta(hours=26), NOW - timedelta(days=3650)]
+
+    stored = await log.append([event(call_id=f"c{n}", occurred_at=at) for n, at in enumerate(times)])
+
+    assert times == [each.occurred_at for each in stored]
+
+
+@pytest.mark.parametrize("length", [-1, 2**31, 2**63, 2**70, 11.5, True, "11"])
+async def test_a_length_that_no_call_has_costs_no_event(log, conversation, length):
+    """Whatever the database can hold."""
+    odd = {"duration_seconds": length, "talk_seconds": length}
+    (stored,) = await log.append([event(ENDED, **odd)])
+    (record,) = await log.append([event(RECORD, after=1, **odd)])
+
+    found = await conversation(stored.conversation_id)
+    assert {(None, None)} == {(each.duration_seconds, each.talk_seconds) for each in (stored, record, found)}
+
+
+async def test_the_longest_length_is_kept(log, conversation):
+    """All that a database can hold."""
+    (stored,) = await log.append([event(ENDED, duration_seconds=2**31 - 1, talk_seconds=0)])
+
+    found = await conversation(stored.conversation_id)
+    assert (2**31 - 1, 0) == (found.duration_seconds, found.talk_seconds)
+
+
+@pytest.mark.parametrize("kept", [datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+async def test_a_time_that_was_kept_before_costs_no_event(log, store, kept):
+    """A journal may hold conversations at either end of time."""
+    await log.append([inbound(ENDED, "old")])
+    await log.append([inbound(each, "record only", source=EventSource.RECONCILED) for each in (ENDED, RECORD)])
+    times = dict.fromkeys(("started_at", "answered_at", "ended_at"), to_micros(kept))
+    await store.write(lambda connection: connection.execute(update(conversations).values(**times)))
+
+    stored = []
+    for number, kind in enumerate((RINGING, ENDED, RECORD)):
+        stored += await log.append([inbound(kind, f"new {number}", 60)])
+
+    assert 3 == len(stored)

@@ -228,6 +228,36 @@ async def test_what_is_longer_than_any_id_is_not_taken_for_one(running, session,
     assert [("invalid_request",)] == rows(tmp_path, "SELECT reason FROM quarantine")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"time_ended": f"{time}"} for time in ("9999-12-31 23:59:59", "9999-12-31 06:59:59", "2200-01-01 00:00:00")),
+        *({"time_ended": f"{time}"} for time in ("0001-01-01 00:00:00", "0000-00-00 00:00:00", "1970-01-01 00:00:01")),
+        {"time_ended": "2098-12-31 23:59:59"},
+        {"time_ended": "1971-01-01 00:00:00"},
+        {"duration": 2**31 + 5, "billsec": 2**40},
+        {"duration": 11.7, "billsec": "3.5"},
+    ],
+)
+async def test_a_webhook_with_an_odd_time_or_length_costs_no_later_one(running, session, odd):
+    """It is an event without it, and so are those of the next call of that number."""
+    call = {"direction": "inbound", "from_number": "0977000999", "to_number": "101", "hotline": "028"}
+    bodies = [
+        {"call_id": "odd", "state": "hangup", "duration": 1, "billsec": 1, **odd},
+        *({"call_id": f"c{number}", "state": state} for number, state in enumerate(("ringing", "hangup", "cdr"))),
+    ]
+    told = []
+    async with running() as (gateway, url):
+        for body in bodies:
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**call, **body}) as answer:
+                told.append((answer.status, await answer.json()))
+        first, *others = await events_of(gateway)
+
+    assert [(200, {"status": "ok"})] * 4 == told
+    assert first.occurred_at is None
+    assert 3 == len(others)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"state": 5}', b"\xff\xfe", b'{"call_id": "c"}', b"<xml/>"])
 async def test_what_cannot_be_read_is_kept_and_does_not_cost_the_hook(running, session, tmp_path, body):
     """A vendor that is told of an error may give the hook up; the body is there for whoever looks into it."""
