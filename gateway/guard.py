@@ -213,7 +213,7 @@ class Guard:
 
     def _tell_skipped(self, operation: Operation, page: Page[Any]) -> None:
         """Log that rows could not be read, once for each row: lists are read again and again."""
-        rows = skipped_rows(page)
+        rows = skipped_rows(page)[:_SKIPPED_KNOWN]
         new = {digest_of(self._account, row) for row in rows} - self._skipped.keys()
         if rows and not new:
             return

@@ -698,6 +698,16 @@ async def test_an_odd_row_of_any_list_is_left_out_and_counted(still, hanoi, path
     assert (1, 1, (odd,), 2) == (len(page.items), page.skipped, page.raw, page.total)
 
 
+async def test_a_call_is_not_missing_while_one_cannot_be_read(still, hanoi):
+    """The transfer was not sent, and can be with its leg."""
+    still.faults.add(Fault("/v1/call", kind="replace", body={"data": [{**LIVE, "call_id": ""}]}))
+
+    with pytest.raises(VendorProtocolError) as caught:
+        await hanoi.call_control.transfer_call("c1", to="102")
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+
+
 async def test_an_agent_is_not_missing_while_one_cannot_be_read(still, hanoi):
     """It may be the one."""
     still.faults.add(Fault("/v1/monitor/agent", kind="replace", body={"data": [{"user_id": [], "agent_name": "An"}]}))

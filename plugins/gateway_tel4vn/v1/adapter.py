@@ -157,6 +157,12 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             error.dial_state = DialState.NOT_PLACED  # this only looked
             raise
         call = next((call for call in calls.items if call.call_id == call_id.strip()), None)
+        if call is None and calls.skipped:
+            raise VendorProtocolError(
+                "A live call cannot be read, and may be the one: say which leg to move",
+                account=self.account.name,
+                dial_state=DialState.NOT_PLACED,
+            )
         if call is None:
             raise NotFound(
                 f"There is no call {call_id} in progress",
