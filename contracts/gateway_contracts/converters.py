@@ -42,7 +42,7 @@ MAX_PROBLEMS = 20
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 _PLAIN = frozenset({str, bool, int, float, type(None)})
 _HALF = re.compile("[\ud800-\udfff]")  # of a pair; bytes that are no text become such ones too
-_MAY_HAVE_HALVES = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_MAX_DIGITS = 20  # of a number of 64 bits
 _MAX_SHAPES, _MAX_SHAPE_KEYS, _MAX_KEY = 256, 64, 64  # who sends data must not choose how much is remembered of it
 
 
@@ -134,7 +134,8 @@ def loads(data: bytes | str) -> Any:
 
 
 def loads_mended(data: bytes | str) -> Any:
-    """JSON as plain data. A text that cannot be decoded (half an emoji, a bad byte) is `Damaged`, and costs no other.
+    """JSON as plain data, where one odd value costs no other: a text that cannot be decoded (half an emoji, a bad byte)
+    is `Damaged`, a number beyond all bounds is infinite.
 
     Raises: ValueError.
     """
@@ -142,10 +143,8 @@ def loads_mended(data: bytes | str) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
-        if not _MAY_HAVE_HALVES.search(text):
-            raise
         try:
-            return _mended(json.loads(text, parse_constant=_no_number))
+            return _mended(json.loads(text, parse_int=_bounded, parse_constant=_no_number))
         except RecursionError:
             raise error from None
 
@@ -156,6 +155,12 @@ def _mended(value: Any) -> Any:
     if isinstance(value, list):
         return [_mended(item) for item in value]
     return Damaged(_HALF.sub("\ufffd", value)) if isinstance(value, str) and _HALF.search(value) else value
+
+
+def _bounded(digits: str) -> int | float:
+    """A whole number; one that 64 bits have no room for is a float, as it is for `loads`."""
+    number = int(digits) if len(digits) <= _MAX_DIGITS else math.inf
+    return number if -(2**63) <= number < 2**64 else float(digits)
 
 
 def _no_number(name: str) -> None:

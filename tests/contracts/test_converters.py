@@ -406,6 +406,7 @@ def test_what_is_not_json_is_a_value_error(text):
         ),
         ('{"a": "\ud800"}', {"a": "\ufffd"}),
         (b'{"a": "whole"}', {"a": "whole"}),
+        (b'["\\ud83d", 18446744073709551616, -9223372036854775808]', ["\ufffd", 2.0**64, -(2**63)]),
     ],
 )
 def test_a_text_that_cannot_be_decoded_costs_no_other(text, expected):
@@ -414,6 +415,17 @@ def test_a_text_that_cannot_be_decoded_costs_no_other(text, expected):
 
     assert expected == found
     assert expected == loads(dumps(found))
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1" + b"0" * 400, b"9" * 10_000])
+def test_a_number_beyond_all_bounds_costs_no_other(number):
+    """It is infinite, which no number that is asked for is."""
+    found = loads_mended(b'{"size": %b, "name": "x"}' % number)
+
+    assert "x" == found["name"]
+    assert {"size": None, "name": "x"} == loads(dumps(found))
+    with pytest.raises(InvalidValue, match="size"):
+        from_json(found, Quick)
 
 
 def test_a_damaged_text_is_refused_where_text_is_wanted():
