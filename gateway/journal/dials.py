@@ -657,8 +657,8 @@ def _distance(dial: Kept, call: Seen, owners: set[str], latest: timedelta) -> fl
         return -1
     if (dial.call_id and call.call_id) or not call.fits(dial.extension, dial.number):
         return None
-    if call.started_at is None:
-        return NEAR.total_seconds()
+    if call.started_at is None:  # a live call is of now; of a record without a time nobody knows
+        return NEAR.total_seconds() if call.record_id is None else None
     away = call.started_at - dial.tried_at
     if not -NEAR <= away <= latest:
         return None

@@ -412,6 +412,7 @@ async def test_a_call_whose_events_made_a_conversation_brings_the_dial_there(jou
         seen(extension="102", from_number="102"),
         seen(to_number="0899098898"),
         seen(to_number=None),
+        attrs.evolve(seen(), started_at=None),
     ],
 )
 async def test_another_call_is_not_the_dials(journal, call):
