@@ -17,6 +17,7 @@ from aiohttp import EMPTY_PAYLOAD, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
+from .dialling import moment
 from .logs import log
 
 HEAD_SECONDS = 15
@@ -154,12 +155,17 @@ class Connections:
 class Connection(web.RequestHandler):
     """A client's connection, one of *connections*."""
 
-    __slots__ = ("_body", "_connections")
+    __slots__ = ("_body", "_connections", "_earliest", "_heard_at", "_last_at", "head_at")
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(connections.server, loop=asyncio.get_running_loop(), **_SETTINGS)
         self._connections = connections
         self._body: StreamReader = EMPTY_PAYLOAD
+        self.head_at = self._last_at = self._earliest = moment()
+        """When the head of the present request came, at the latest: aiohttp begins a request that was sent ahead only
+        when the one before is done.
+        """
+        self._heard_at: float | None = None  # when something came first, since the present request began
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -171,6 +177,9 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         of_a_head = self._body.is_eof()
+        self._last_at = moment()
+        if self._heard_at is None:
+            self._heard_at = self._last_at
         super().data_received(data)
         if data and of_a_head:
             self._connections.hear(self)
@@ -178,12 +187,16 @@ class Connection(web.RequestHandler):
     def begin(self, body: StreamReader) -> None:
         """The head of a request has come, and *body* follows it."""
         self._body = body
+        # Nothing has come since the request before was done: this one was sent ahead of that.
+        self.head_at = self._earliest if self._heard_at is None else self._heard_at
+        self._heard_at = self._last_at
         self._connections.forget(self)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         finished = await super().finish_response(request, resp, start_time)
+        self._earliest, self._heard_at = self._last_at if self._heard_at is None else self._heard_at, None
         if self.transport is not None:
             self._connections.rest(self)
         return finished

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import hashlib
 import math
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -55,19 +54,20 @@ DIAL = "start_call"
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # it goes on while the machine sleeps; not every system has it
 _AGAIN_SECONDS = 1.0
 _MOST_SECONDS = 30.0
+_LOOK_SECONDS = 10.0
+_FRESH_SECONDS = 1.0  # after which this process may have been stopped between the journal and here
 _LOST = "The process that asked the vendor has ended, and what the vendor answered is not known"
 _LOOK = "the gateway looks for the call and the dial says when it has found out; do not dial again"
+_LOOKING = "The gateway still looks for the call: ask again later"
+_STATE_IT = "state it: POST /v1/accounts/{account}/dials/{dial_id}/statement"
 _NOT_FOUND = (
-    "The gateway has looked for the call and not found it, which does not prove that no phone rang. Ask the agent. "
-    "Then use a new idempotency key, or state what happened: POST /v1/accounts/{account}/dials/{dial_id}/statement"
+    "The gateway has looked for the call and not found it, which does not prove that no phone rang. Ask the agent "
+    f"whether it rang. If it did not, use a new idempotency key, or {_STATE_IT}"
 )
 _ELSEWHERE = (
     "The account no longer leads to the PBX that was asked (its vendor, address or identity was changed), so the "
-    "gateway cannot look for the call. Ask the agent, or look at that PBX"
+    f"gateway cannot look for the call. Point the account back, or ask the agent what happened and {_STATE_IT}"
 )
-
-_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
-_ESCAPED = re.compile(r'\\(["\\])')
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ MAX_NOTE = 1_000
 
 def _note(_: object, __: object, value: str) -> None:
     if not value.strip() or len(value) > MAX_NOTE or plain_lines(value) != value:
-        raise ValueError(f"must be text of 1 to {MAX_NOTE} characters that says how it is known")
+        raise ValueError(f"must say how it is known, in 1 to {MAX_NOTE} characters, none of them a control character")
 
 
 @attrs.frozen(kw_only=True)
@@ -180,11 +180,13 @@ class Dial:
 class Asking:
     """Who asks, and whether the answer had been given before. Others than *caller* are seen by who *sees_all*.
 
-    It is asked in its context; without one the application itself asks. *at* is when the request was read, by `moment`.
+    It is asked in its context; without one the application itself asks. *accounts* are those that the caller may use,
+    None for all, and *at* is when the request was read, by `moment`.
     """
 
     caller: str = ""
     sees_all: bool = True
+    accounts: frozenset[str] | None = None
     replayed: bool = False
     at: float | None = None
     _before: "Token[Asking | None] | None" = attrs.field(default=None, init=False, repr=False)
@@ -209,18 +211,21 @@ class Opening(Protocol):
 
 @attrs.define(eq=False)
 class _Try:
-    """One try of a dial, from its intent to its end. *asked_at* is when it was asked for, by `moment`."""
+    """One try of a dial, from its intent to its end. *asked_at* and *known_at* are by `moment`: when it was asked for,
+    and when the journal last said that it is under way.
+    """
 
     dial_id: str
     account: str
     tried_at: datetime
     asked_at: float
-    waited: bool = False  # something was awaited since the journal said that it is under way
+    known_at: float
+    waited: bool = False  # something was awaited since
     refused: str | None = None  # by the account before
 
-    def is_written(self) -> None:
-        """The journal has just said that it is under way, and nothing was awaited since."""
-        self.waited = False
+    def is_known(self, at: float) -> None:
+        """The journal said *at* this moment that it is under way, and nothing is awaited from now on."""
+        self.known_at, self.waited = at, False
         asyncio.get_running_loop().call_soon(self._wait)
 
     def _wait(self) -> None:
@@ -320,6 +325,11 @@ class Dialling:
         except ValueError as error:
             raise InvalidRequest(f"note {error}", account=asked, fields={"note": str(error)}) from None
         kept = await self._find(asked, dial_id)
+        if kept.state == DialProgress.UNKNOWN and self.look is not None:
+            with contextlib.suppress(GatewayError, TimeoutError):  # what is there to be seen is not overruled
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self.look(kept.account)
+        times = self._timeouts_of(kept.account)
         said = dials.Said(
             state=new.state, note=new.note, caller=(ASKING.get() or Asking()).caller, stated_at=datetime.now(UTC)
         )
@@ -328,7 +338,7 @@ class Dialling:
                 dials.make_statement,
                 dial_id=kept.dial_id,
                 said=said,
-                dial_wait=timedelta(seconds=self._timeouts_of(kept.account).dial_wait),
+                wait=timedelta(seconds=max(times.dial_wait, times.dial_start + dials.LIFE_SECONDS)),
                 lost=_lost_text(kept.account),
                 far_ends=self._far_ends,
             )
@@ -337,7 +347,7 @@ class Dialling:
             raise _no_dial(asked, dial_id)
         if refused is not None:
             raise Conflict(
-                f"The dial {refused}",
+                refused,
                 origin=Origin.GATEWAY,
                 account=asked,
                 dial_id=found.dial_id,
@@ -352,6 +362,9 @@ class Dialling:
         from .journal import dials
 
         tried, said = await (await self._journal()).store.read(functools.partial(dials.history, dial_id=kept.dial_id))
+        accounts = (ASKING.get() or Asking()).accounts
+        if accounts is not None and kept.asked not in accounts:  # who may use a route sees what is done through it
+            tried = [each for each in tried if each.account in accounts]
         return _dial_of(kept, tried, said, elsewhere=dials.is_elsewhere(kept, self._far_ends))
 
     async def _find(self, asked: str, dial_id: str) -> "Kept":
@@ -366,7 +379,7 @@ class Dialling:
             or not (asking.sees_all or kept.caller == asking.caller)
         ):
             raise _no_dial(asked, dial_id)
-        if kept.resolution is not None:  # looking is over, and an event may have come since
+        if kept.resolution is not None or kept.state == DialProgress.NOT_PLACED:  # an event may have come since
             hear = functools.partial(dials.hear, dial=kept, far_ends=self._far_ends, now=datetime.now(UTC))
             kept = await store.write(hear)
         return kept
@@ -383,7 +396,7 @@ class Dialling:
         asking = ASKING.get() or Asking()
         at = moment() if asking.at is None else asking.at
         try:
-            checked = _with_plain_key(check_arguments(operation, arguments))
+            checked = check_arguments(operation, arguments)
             waited = asyncio.get_running_loop().create_future()
             task = asyncio.create_task(self._dial(asked, first, carry_out, operation, checked, waited, asking, at))
             self._running[task] = waited
@@ -441,6 +454,8 @@ class Dialling:
         except GatewayError as error:
             error.dial_id = begun.dial_id
             await self._end(begun, _ending(error.dial_state, error=problem_text(error)))
+            if error.dial_state is DialState.UNKNOWN:
+                error.message = f"{error.message}. {_LOOKING}"
             raise
         except asyncio.CancelledError:
             closed = seal(_closed(DialState.UNKNOWN), operation, begun.account)
@@ -474,29 +489,33 @@ class Dialling:
         )
         started = time.monotonic()
         renewing = started - self._renewed_at >= dials.LIFE_SECONDS / 3
-        begin = functools.partial(
-            dials.begin, intent=intent, lost=_lost_text(first), far_ends=self._far_ends, renewing=renewing
-        )
+        written: list[Kept] = []  # the try that this began, as far as the journal was asked
+
+        def begin(connection: "Connection") -> "tuple[Kept, bool, float]":
+            kept, new = dials.begin(connection, intent, _lost_text(first), self._far_ends, renewing=renewing)
+            written[:] = [kept] if new else []
+            return kept, new, moment()
+
         try:
-            kept, new = await self._begun(begin, self._timeouts_of(first).dial_start)
+            kept, new, known_at = await self._begun(begin, self._timeouts_of(first).dial_start)
         except GatewayError as error:
             error.dial_state = DialState.NOT_PLACED
             # It may be there all the same, when only the word that it is was lost.
             ending = _ending(DialState.NOT_PLACED, error=problem_text(error))
-            now = datetime.now(UTC)
-            self._write_later(functools.partial(dials.undo, intent=intent, ending=ending, now=now))
-            told_of_key(error, arguments)
+            self._write_later(functools.partial(dials.undo, written=written, ending=ending, now=datetime.now(UTC)))
             raise
         if renewing:
             self._renewed_at = started
         if new:
             self._beat()
-            begun = _Try(kept.dial_id, first, kept.tried_at, at)
-            begun.is_written()
+            begun = _Try(kept.dial_id, first, kept.tried_at, at, known_at)
+            begun.is_known(known_at)
             return begun
         return self._answered_before(kept, intent, asking)
 
-    async def _begun(self, begin: "Callable[[Connection], tuple[Kept, bool]]", seconds: float) -> "tuple[Kept, bool]":
+    async def _begun(
+        self, begin: "Callable[[Connection], tuple[Kept, bool, float]]", seconds: float
+    ) -> "tuple[Kept, bool, float]":
         """What *begin* gives, if it is written in time. Raises: GatewayError."""
         try:
             with self._deadlines.after(seconds):
@@ -531,9 +550,11 @@ class Dialling:
             error.account, error.operation = error.account or kept.account, DIAL
             error.dial_id, error.dial_state, error.retryable = kept.dial_id, DialState.UNKNOWN, False
             if dials.is_elsewhere(kept, self._far_ends):
-                error.message = f"{error.message}. {_ELSEWHERE}"
+                error.message = f"{error.message}. {_ELSEWHERE.format(account=kept.asked, dial_id=kept.dial_id)}"
             elif kept.resolution is not None:
                 error.message = f"{error.message}. {_NOT_FOUND.format(account=kept.asked, dial_id=kept.dial_id)}"
+            else:
+                error.message = f"{error.message}. {_LOOKING}"
             raise error
         if kept.answer is not None:
             return from_json(kept.answer, StartedCall)
@@ -550,22 +571,23 @@ class Dialling:
         """Return when *current* may be sent, and the caller writes its bytes next. Raises: GatewayError."""
         from .journal import dials
 
+        def ask(connection: "Connection") -> tuple[bool, float]:
+            return dials.is_current(connection, current.dial_id, current.tried_at), moment()
+
         self._check_time(current)
-        if not current.waited:
-            return
-        try:
-            with self._deadlines.after(self._left(current)):
-                ask = functools.partial(dials.is_current, dial_id=current.dial_id, tried_at=current.tried_at)
-                own = await (await self._journal()).store.read(ask)
-        except TimeoutError:
-            own = True  # and too late, which is said below
-        except GatewayError as error:
-            error.dial_state = DialState.NOT_PLACED
-            raise
-        current.is_written()
-        if not own:
-            raise _given_up()
-        self._check_time(current)
+        while current.waited or moment() - current.known_at > _FRESH_SECONDS:
+            try:
+                with self._deadlines.after(self._left(current)):
+                    own, at = await (await self._journal()).store.read(ask)
+            except TimeoutError:
+                own, at = True, moment()  # and too late, which is said below
+            except GatewayError as error:
+                error.dial_state = DialState.NOT_PLACED
+                raise
+            current.is_known(at)
+            if not own:
+                raise _given_up()
+            self._check_time(current)
 
     def _left(self, current: _Try) -> float:
         return current.asked_at + self._timeouts_of(current.account).dial_start - moment()
@@ -609,8 +631,7 @@ class Dialling:
             raise
         if moved is None:
             raise _given_up()
-        current.account, current.tried_at, current.refused = account, moved, None
-        current.is_written()
+        current.account, current.tried_at, current.refused, current.waited = account, moved, None, True
 
     async def _end(self, current: _Try, ending: "Ending") -> None:
         """Write the end; when that cannot be done now, later: the caller gets the vendor's answer all the same."""
@@ -714,27 +735,7 @@ def _given_up() -> Conflict:
 
 
 def _no_dial(asked: str, dial_id: str) -> NotFound:
-    return NotFound(f"There is no dial {dial_id!r}", account=asked)
-
-
-def _with_plain_key(arguments: dict[str, Any]) -> dict[str, Any]:
-    """*arguments* with their idempotency key as it is meant: `"k-1"`, as the header's draft standard writes it, is k-1.
-
-    Raises: InvalidRequest for one that holds nothing.
-    """
-    key = arguments.get("idempotency_key")
-    if isinstance(key, str):
-        arguments["idempotency_key"] = key = plain_key(key)
-        if not key.strip():
-            text = "must not be blank"
-            raise InvalidRequest(f"idempotency_key {text}", fields={"idempotency_key": text})
-    return arguments
-
-
-def plain_key(key: str) -> str:
-    """The idempotency key *key*; one that is sent as a quoted string (RFC 9651, 3.3.3) without its quotes."""
-    found = _QUOTED.fullmatch(key)
-    return _ESCAPED.sub(r"\1", found[1]) if found else key
+    return NotFound(f"There is no dial {dial_id!r} of {asked} that you may see", account=asked)
 
 
 def _state_of(kept: "Kept") -> DialState:
@@ -824,7 +825,7 @@ def _dial_of(kept: "Kept", tried: "Sequence[Try]", said: "Sequence[Said]", *, el
 
 
 def _error_of(kept: "Kept | Try") -> DialError | None:
-    told = kept.error if kept.state != DialProgress.PLACED else None
+    told = kept.error if kept.state != DialProgress.PLACED and kept.evidence != "statement" else None
     if not told:
         return None
     return DialError(

@@ -70,7 +70,7 @@ def _problem_as_text(error: "GatewayError") -> str:
     lines = [str(error)]
     lines += [
         f"  {name:<11} {problem[name]}"
-        for name in ("code", "dial_state", "vendor_code", "retry_after", "request_id")
+        for name in ("code", "dial_state", "dial_id", "vendor_code", "retry_after", "request_id")
         if name in problem
     ]
     lines += [f"  {path:<11} {text}" for path, text in error.fields.items()]

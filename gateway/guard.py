@@ -42,6 +42,8 @@ MAX_KEY = 200  # characters of an idempotency key
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 _PLAIN = re.compile(r"[!-~]+").fullmatch  # what almost every text is; nothing can be wrong with it
 _RANGES = (("since", "until"), ("ended_since", "ended_until"))
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPED = re.compile(r'\\(["\\])')
 _SKIPPED_KNOWN = 1_000  # rows that were told of once, of one account
 
 
@@ -94,6 +96,8 @@ def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict[
         except Exception as error:  # noqa: BLE001 # whatever a check raises says what is wrong with the value
             fields.update(problems_of(error, name))
             continue
+        if name == "idempotency_key" and isinstance(kept, str):
+            kept = checked[name] = plain_key(kept)
         if not (type(kept) is str and len(kept) <= MAX_KEY and _PLAIN(kept)):
             fields.update(_problems(name, kept))
         if name in checks.in_headers and not str(value).isprintable():
@@ -147,12 +151,19 @@ def seal(error: GatewayError, operation: Operation, account: str) -> GatewayErro
 
 
 def told_of_key(error: GatewayError, arguments: Mapping[str, Any]) -> None:
-    """Take out of *error* what it says of ringing, where the request has an idempotency key and no dial is named.
+    """Take out of *error* that nothing rang, where the request has an idempotency key and no dial is named.
 
     The request itself rang nobody then. But the key's dial may have rung before, and a client would take it for that.
     """
-    if arguments.get("idempotency_key") is not None and error.dial_id is None:
+    keyed = arguments.get("idempotency_key") is not None
+    if keyed and error.dial_id is None and error.dial_state is DialState.NOT_PLACED:
         error.dial_state = None
+
+
+def plain_key(key: str) -> str:
+    """The idempotency key *key*; one that is sent as a quoted string (RFC 9651, 3.3.3) without its quotes."""
+    found = _QUOTED.fullmatch(key)
+    return _ESCAPED.sub(r"\1", found[1]) if found else key
 
 
 class Guard:

@@ -274,7 +274,7 @@ class Sidecar:
         taken, paged = _Taken.by(operation), operation.paged
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            at = moment() if operation.name == DIAL else None
+            at = getattr(request.protocol, "head_at", None) or moment() if operation.name == DIAL else None
             name = request.match_info["account"]
             try:
                 caller = self._caller(request)
@@ -368,7 +368,15 @@ class Sidecar:
         seen = None
         if own is not None or caller.accounts is not None:
             seen = [each.subscription_id for each in (await self._subscribers.list_subscriptions(caller)).items]
-        work = functools.partial(read_timeline, wanted=wanted, account=account, caller=own, subscribed=seen, raw=raw)
+        work = functools.partial(
+            read_timeline,
+            wanted=wanted,
+            account=account,
+            caller=own,
+            accounts=caller.accounts,
+            subscribed=seen,
+            raw=raw,
+        )
         found = await self._journal.store.read(work)
         if found is None or not caller.may_use(found.account):
             raise self._no_conversation(account)
@@ -428,7 +436,7 @@ class Sidecar:
         """What is known of a dial of the caller's."""
         name = request.match_info["account"]
         caller = self._caller(request)
-        caller.check(name, ClickToCall.scope)
+        caller.check(name, "admin" if "admin" in caller.scopes else ClickToCall.scope)
         _no_query(request)
         with _asking(request, caller):
             return _json(to_json(await self._gateway[name].dial(request.match_info["dial_id"])))
@@ -500,7 +508,7 @@ class Sidecar:
 
 def _asking(request: web.Request, caller: Caller, at: float | None = None) -> Asking:
     """The context in which what is asked is asked for the *caller* of *request*, which was read *at* this moment."""
-    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes, at=at)
+    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes, accounts=caller.accounts, at=at)
     return asking
 
 

@@ -180,7 +180,8 @@ class _Remote:
         except GatewayError as error:
             error.account = error.account or self._account
             error.operation = error.operation or operation.name
-            if operation.rings and error.dial_state is None:
+            # A sidecar says nothing of a key's dial that it could not look at; whatever else comes here says something.
+            if operation.rings and error.dial_state is None and arguments.get("idempotency_key") is None:
                 error.dial_state = DialState.NOT_PLACED if isinstance(error, InvalidRequest) else DialState.UNKNOWN
             told_of_key(error, arguments)
             raise

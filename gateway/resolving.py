@@ -2,8 +2,9 @@
 
 import asyncio
 import functools
+import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,8 @@ class Resolver:
         store = (await self._opening.get()).store
         names = list(self._accounts)
         await self._give_up(store, names)
-        return await store.read(functools.partial(dials.accounts_to_look_at, accounts=names))
+        since = datetime.now(UTC) - timedelta(seconds=PATIENCE.looking)
+        return await store.read(functools.partial(dials.accounts_to_look_at, accounts=names, since=since))
 
     async def _give_up(self, store: "Store", names: Sequence[str]) -> None:
         from .journal import dials
@@ -129,33 +131,38 @@ class Resolver:
         account.next_look = time.monotonic() + PATIENCE.every
         latest = timedelta(seconds=dial_wait) + MARGIN
         settle = functools.partial(dials.settle, account=name, latest=latest)
-        wanted = await self._wanted(store, facade)
+        wanted = await self._wanted(store, facade, over)
         if not wanted:
             return
         await self._settle(store, functools.partial(settle, wanted=wanted, seen=[], looked=False))
-        wanted = await self._wanted(store, facade)
+        wanted = await self._wanted(store, facade, over)
         # Some extensions at a time; the others are those that were looked for the longest ago then.
         extensions = list(dict.fromkeys(each.extension for each in wanted))[:EXTENSIONS_A_LOOK]
         chosen = [each for each in wanted if each.extension in extensions]
-        try:
-            seen = [call async for call in self._seen(facade, chosen, latest)]
-        except GatewayError as error:
+        seen, asked, failed = await self._seen(facade, chosen, latest)
+        # What cannot be asked for twice as long is not waited for either.
+        given_up = over - timedelta(seconds=abs(PATIENCE.looking))
+        final = {
+            (each.dial_id, each.tried_at)
+            for each in chosen
+            if each.tried_at < (over if each.extension in asked else given_up)
+        }
+        await self._settle(store, functools.partial(settle, wanted=chosen, seen=seen, over=final))
+        if failed is not None:
             account.failures += 1
             account.next_look = time.monotonic() + min(PATIENCE.every * 2**account.failures, PATIENCE.rarely)
-            log.debug("dial.look_failed", account=name, code=error.code)
-            await self._settle(store, functools.partial(settle, wanted=chosen, seen=[]))  # others have the next turn
+            log.debug("dial.look_failed", account=name, code=failed.code)
             return
         account.failures = 0
-        final = {(each.dial_id, each.tried_at) for each in chosen if each.tried_at < over}
-        await self._settle(store, functools.partial(settle, wanted=chosen, seen=seen, over=final))
         if len(chosen) == len(wanted) < dials.MOST and wanted:
             youngest = min((now - each.tried_at).total_seconds() for each in wanted)
             account.next_look = time.monotonic() + max(PATIENCE.every, min(youngest / 4, PATIENCE.rarely))
 
-    async def _wanted(self, store: "Store", facade: "AccountFacade") -> "list[Kept]":
+    async def _wanted(self, store: "Store", facade: "AccountFacade", since: datetime) -> "list[Kept]":
         from .journal import dials
 
-        return await store.read(functools.partial(dials.to_look_for, account=facade.name, far_end=facade.far_end))
+        query = functools.partial(dials.to_look_for, account=facade.name, far_end=facade.far_end, since=since)
+        return await store.read(query)
 
     async def _settle(self, store: "Store", work: "functools.partial[dict[str, str]]") -> None:
         for dial_id, state in (await store.write(functools.partial(work, now=datetime.now(UTC)))).items():
@@ -163,25 +170,39 @@ class Resolver:
 
     async def _seen(
         self, account: "AccountFacade", wanted: "Sequence[Kept]", latest: timedelta
-    ) -> "AsyncIterator[Seen]":
-        """The calls that may be those of *wanted*: live ones first, as those that end meanwhile are in the records."""
+    ) -> "tuple[list[Seen], set[str], GatewayError | None]":
+        """The calls that may be those of *wanted*: live ones first, as those that end meanwhile are in the records.
+
+        With them go the extensions that were looked through, and why others were not.
+        """
         from .journal.conversations import NEAR
 
+        found: list[Seen] = []
+        asked: set[str] = set()
         if CallControl in account.interfaces:
-            for call in (await account.carry_out(OPERATIONS["list_calls"], {})).items:
-                if call.direction is not Direction.INBOUND:
-                    yield _as_seen(call)
-        if History in account.interfaces:
+            try:
+                calls = (await account.carry_out(OPERATIONS["list_calls"], {})).items
+            except GatewayError as error:
+                return found, asked, error
+            found += [_as_seen(call) for call in calls if call.direction is not Direction.INBOUND]
+        extensions = list({each.extension for each in wanted})
+        random.shuffle(extensions)  # the one that fails is not always the one before the others
+        for extension in extensions:
+            tried = [each.tried_at for each in wanted if each.extension == extension]
             rows = 0
-            for extension in {each.extension for each in wanted}:
-                tried = [each.tried_at for each in wanted if each.extension == extension]
-                for since, until in _ranges(tried, NEAR, latest + NEAR):
+            try:
+                for since, until in _ranges(tried, NEAR, latest + NEAR) if History in account.interfaces else ():
                     async for record in account.records(since=since, until=until, extension=extension):
                         rows += 1
                         if rows > ROWS_A_LOOK:
-                            raise GatewayError("There are too many records to look through")
+                            break
                         if record.direction is not Direction.INBOUND:
-                            yield _as_seen(record)
+                            found.append(_as_seen(record))
+            except GatewayError as error:
+                return found, asked, error
+            if rows <= ROWS_A_LOOK:
+                asked.add(extension)
+        return found, asked, None
 
 
 def _ranges(moments: Sequence[datetime], before: timedelta, after: timedelta) -> list[tuple[datetime, datetime]]:

@@ -10,8 +10,8 @@ from gateway_contracts import CallEvent, CallState, Direction, EventSource, Even
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """An id that belongs to a conversation. *kind* is call_id, sip_call_id, record_id, dial_id or recording (which is
-    found by its record's id); *evidence* says how that is known.
+    """An id that belongs to a conversation. *kind* is call_id, sip_call_id, record_id, dial_id, try (an earlier one of
+    a dial) or recording (which is found by its record's id); *evidence* says how that is known.
     """
 
     kind: str
@@ -179,16 +179,22 @@ def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
 
 
 def story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
-    """What happened with *dial*: when, what, and more about it."""
+    """What happened with *dial*, in its order: when, what, and more about it."""
+    return iter(sorted(_story_of_dial(dial), key=lambda each: each[0]))
+
+
+def _story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
     tried = [each.tried_at for each in dial.tries]
     begun = min([*tried, dial.created_at])
     yield begun, f"asked: ring {dial.extension}, call {dial.number}", f"{dial.dial_id}, through {dial.asked}"
     for each in dial.tries:
-        yield each.tried_at, f"sent to the vendor of {each.account}", ""
+        yield each.tried_at, f"begun at {each.account}", ""
         if each.finished_at:
             yield each.finished_at, _ending(each), _said(each)
     if dial.sent_at:
-        yield dial.sent_at, "sent to the vendor" + (", again" if tried else ""), ""
+        yield dial.sent_at, "begun again" if tried else "begun", ""
+        if dial.state == "unknown" and not dial.finished_at:
+            yield dial.sent_at, "unknown: the gateway still looks for the call", _said(dial)
     if dial.finished_at:
         yield dial.finished_at, _ending(dial), _said(dial)
     for said in dial.statements:
@@ -198,13 +204,17 @@ def story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
 
 def _ending(tried: TimelineDial | TimelineTry) -> str:
     if tried.resolution == "not_found":
-        return "looked for, and not found: it may have rung"
-    if tried.evidence in {"answer", None}:
-        return f"the vendor answered: {tried.state}"
-    return f"known to be {tried.state} by {tried.evidence}"
+        return "looked for and not found: it may have rung"
+    if tried.evidence not in {"answer", None}:
+        return f"{tried.state}, known by {tried.evidence}"
+    ours = tried.error is not None and tried.error.get("origin") == "gateway"
+    return f"the gateway ended it: {tried.state}" if ours else f"the vendor answered: {tried.state}"
 
 
 def _said(tried: TimelineDial | TimelineTry) -> str:
+    """What the vendor answered, as far as that still counts."""
+    if tried.evidence == "statement":
+        return ""
     said = tried.answer or tried.error or {}
     return ", ".join(f"{name} {said[name]}" for name in ("call_id", "code", "detail") if said.get(name))
 

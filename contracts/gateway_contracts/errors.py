@@ -191,9 +191,9 @@ class PayloadTooLarge(GatewayError):
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body is not JSON."""
+    """The body is not JSON, or is packed."""
 
-    code, status, title = "unsupported_media_type", 415, "The body must be application/json"
+    code, status, title = "unsupported_media_type", 415, "The body's type or encoding is not accepted"
     default_origin = Origin.CALLER
 
 

@@ -378,7 +378,7 @@ class HttpClient:
                         verb,
                         self._address(path, params),
                         data=body.content if body else None,
-                        headers=self._sent_headers(headers, token, body),
+                        headers=self._sent_headers(headers, token, body, effect),
                         timeout=self._limits_of(left),
                         allow_redirects=False,
                     ) as response:
@@ -436,9 +436,11 @@ class HttpClient:
         return url.update_query(list(params)) if url.raw_query_string else url.with_query(list(params))
 
     def _sent_headers(
-        self, given: Mapping[str, str | Secret] | None, token: str | None, body: "_Body | None"
+        self, given: Mapping[str, str | Secret] | None, token: str | None, body: "_Body | None", effect: Effect
     ) -> dict[str, str]:
         headers = {**self._headers, **(to_json(given) if given else {})}
+        if effect is Effect.RING:
+            headers["Accept-Encoding"] = "identity"  # what cannot be unpacked would hide what became of it
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
@@ -562,7 +564,7 @@ def _unknown(
     message: str, effect: Effect, origin: Origin, account: str, vendor_code: str | None = None
 ) -> OutcomeUnknown:
     ending = (
-        ". A phone may have rung: look at the live calls and records, do not send it again"
+        ". A phone may have rung. Do not dial again: ask about the dial, or look at the live calls and records"
         if effect is Effect.RING
         else ". It may have been done: look before you send it again"
     )

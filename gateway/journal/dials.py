@@ -6,6 +6,7 @@ what a later try does.
 
 import functools
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -145,6 +146,7 @@ FarEnds = Mapping[str, str]
 """Which PBX each account of this process speaks to."""
 
 _COLUMNS = tuple(field.name for field in attrs.fields(Kept))
+_OF_TRY = tuple(column.name for column in tries.c if column.name != "dial_id")
 _TRIED = tuple(field.name for field in attrs.fields(Try))
 _LINKED = select(*((links if name == "conversation_id" else dials).c[name] for name in _COLUMNS)).outerjoin_from(
     dials, links, and_(links.c.account == dials.c.account, links.c.kind == "dial_id", links.c.value == dials.c.dial_id)
@@ -180,8 +182,12 @@ _ENDED = (
         | {name: func.coalesce(bindparam(name, type_=Text), dials.c[name]) for name in ("answer", "error")}
     )
 )
-_END = Prepared(_ENDED)
-_END_UNLESS_PLACED = Prepared(_ENDED.where(dials.c.state != PLACED))  # what is found stays, whatever its caller saw
+_IS_STATED = func.coalesce(dials.c.resolution, "") == STATED
+_END = {  # What is found stays, whatever its caller saw. Proof overrules a person's word, and that overrules no answer.
+    PLACED: Prepared(_ENDED),
+    NOT_PLACED: Prepared(_ENDED.where(or_(dials.c.state != PLACED, _IS_STATED))),
+    UNKNOWN: Prepared(_ENDED.where(dials.c.state != PLACED, ~_IS_STATED)),
+}
 _EVENTS_OF = Prepared(
     select(events.c.body).where(events.c.conversation_id == bindparam("conversation_id")).order_by(events.c.seq)
 )
@@ -265,7 +271,7 @@ def begin(
         _ADD_DIAL.change(connection, {"dial_id": intent.dial_id, **row})
     else:
         _keep_try(connection, found.dial_id)
-        _unlink(connection, found)
+        _leave_to_try(connection, found)
         connection.execute(update(dials).where(dials.c.dial_id == found.dial_id).values(row))
     begun = Kept(
         dial_id=found.dial_id if found else intent.dial_id,
@@ -333,6 +339,19 @@ def move(
     return from_micros(at)
 
 
+def _leave_to_try(connection: Connection, dial: Kept) -> None:
+    """Let the conversation of the last try be that of this try, and no longer the dial's: another begins.
+
+    Only one that a person said did not ring has any. What the vendor tells of it later proves that it rang.
+    """
+    of_dial = and_(links.c.account == dial.account, links.c.kind == "dial_id", links.c.value == dial.dial_id)
+    connection.execute(update(links).where(of_dial).values(kind="try", value=_name_of_try(dial.dial_id, dial.tried_at)))
+
+
+def _name_of_try(dial_id: str, tried_at: datetime) -> str:
+    return f"{dial_id}/{to_micros(tried_at)}"
+
+
 def _keep_try(connection: Connection, dial_id: str) -> None:
     """Put what is known of the dial's last try beside its earlier ones: another try begins."""
     names = [column.name for column in tries.c]
@@ -345,7 +364,7 @@ def end(connection: Connection, dial_id: str, tried_at: datetime, ending: Ending
     not known to be placed.
     """
     known = ending.state != UNKNOWN
-    statement = _END if ending.state == PLACED else _END_UNLESS_PLACED
+    statement = _END[ending.state]
     values = {
         "the_dial": dial_id,
         "the_try": to_micros(tried_at),
@@ -365,6 +384,7 @@ def end(connection: Connection, dial_id: str, tried_at: datetime, ending: Ending
     if ending.state == NOT_PLACED:
         if ending.resolution != STATED:  # events that come after all belong to it, and prove that it rang
             _unlink(connection, dial)
+            _put_first(connection, dial_id)
     else:
         _link(connection, dial, ending, now)
     return True
@@ -373,29 +393,39 @@ def end(connection: Connection, dial_id: str, tried_at: datetime, ending: Ending
 def _end_earlier(connection: Connection, values: Mapping[str, Any]) -> None:
     """Write how an earlier try ended, which its process found out when the dial had been tried again."""
     names = ("state", "evidence", "resolution", "call_id", "finished_at", "answer", "error")
-    connection.execute(
-        update(tries)
-        .where(tries.c.dial_id == values["the_dial"], tries.c.tried_at == values["the_try"], tries.c.state != PLACED)
-        .values({name: values[name] for name in names})
+    this = and_(tries.c.dial_id == values["the_dial"], tries.c.tried_at == values["the_try"], tries.c.state != PLACED)
+    connection.execute(update(tries).where(this).values({name: values[name] for name in names}))
+    _put_first(connection, values["the_dial"])
+
+
+def _put_first(connection: Connection, dial_id: str) -> None:
+    """Let an earlier try that rang after all stand for the dial, unless a later one may ring just now or has rung."""
+    rang = connection.execute(
+        select(tries).where(tries.c.dial_id == dial_id, tries.c.state == PLACED).order_by(tries.c.tried_at).limit(1)
+    ).first()
+    this = and_(dials.c.dial_id == dial_id, dials.c.state.in_((NOT_PLACED, UNKNOWN)))
+    if rang is None or connection.execute(select(dials.c.dial_id).where(this)).first() is None:
+        return
+    _keep_try(connection, dial_id)
+    connection.execute(update(dials).where(this).values({name: getattr(rang, name) for name in _OF_TRY}))
+    connection.execute(delete(tries).where(tries.c.dial_id == dial_id, tries.c.tried_at == rang.tried_at))
+    link = and_(
+        links.c.account == rang.account,
+        links.c.kind == "try",
+        links.c.value == _name_of_try(dial_id, from_micros(rang.tried_at)),
     )
+    others = and_(links.c.account == rang.account, links.c.kind == "dial_id", links.c.value == dial_id)
+    if connection.execute(select(links.c.value).where(link)).first() is not None:
+        connection.execute(delete(links).where(others))
+        connection.execute(update(links).where(link).values(kind="dial_id", value=dial_id))
 
 
-def undo(connection: Connection, intent: Intent, ending: Ending, now: datetime) -> None:
-    """End the try that *intent* began, if it did: whoever began it did not hear so, and has asked no vendor."""
-    for each in _all(
-        connection,
-        or_(
-            dials.c.dial_id == intent.dial_id,
-            and_(
-                dials.c.asked == intent.asked,
-                dials.c.caller == intent.caller,
-                dials.c.idempotency_key == intent.key,  # which `begin` writes in this spelling
-            ),
-        ),
-        dials.c.tried_at == to_micros(intent.at),
-        dials.c.state == IN_PROGRESS,
-    ):
-        end(connection, each.dial_id, each.tried_at, ending, now)
+def undo(connection: Connection, written: Sequence[Kept], ending: Ending, now: datetime) -> None:
+    """End the try that was *written*, if one was: its process did not hear so, and has asked no vendor."""
+    for each in written:
+        kept = read(connection, each.dial_id)
+        if kept is not None and (kept.tried_at, kept.state) == (each.tried_at, IN_PROGRESS):
+            end(connection, each.dial_id, each.tried_at, ending, now)
 
 
 def read(connection: Connection, dial_id: str) -> Kept | None:
@@ -417,12 +447,12 @@ def history(connection: Connection, dial_id: str) -> tuple[list[Try], list[Said]
 
 
 def make_statement(
-    connection: Connection, dial_id: str, said: Said, dial_wait: timedelta, lost: str, far_ends: FarEnds
+    connection: Connection, dial_id: str, said: Said, wait: timedelta, lost: str, far_ends: FarEnds
 ) -> tuple[Kept | None, str | None, float | None]:
     """Let a person's word *said* stand for the dial; gives the dial.
 
     Where it may not, gives also why, and the seconds after which it may. It may not while the vendor is asked or for
-    *dial_wait* after that, and not against evidence. A dial whose process is gone becomes unknown, with the error
+    *wait* after that, and not against evidence. A dial whose process is gone becomes unknown, with the error
     *lost*.
     """
     now = said.stated_at
@@ -433,21 +463,19 @@ def make_statement(
     if dial is None:
         return None, None, None
     if dial.state == IN_PROGRESS:
-        return dial, "is under way: ask again when it has ended", 1.0
+        return dial, "The vendor is being asked: make the statement when the dial has ended", 1.0
     dial = hear(connection, dial, far_ends, now)
     if dial.state != UNKNOWN and dial.resolution != STATED:
         return (
             dial,
-            f"is known to be {dial.state} (evidence: {dial.evidence}), and a statement does not overrule that",
+            f"The dial is known to be {dial.state} by evidence ({dial.evidence}). A statement cannot change that",
             None,
         )
-    left = (dial.tried_at + dial_wait - now).total_seconds()
+    left = (dial.tried_at + wait - now).total_seconds()
     if left > 0:
-        return dial, "may still be answered by the vendor: state what happened later", left
+        return dial, f"The vendor may still answer this dial: make the statement in {math.ceil(left)} seconds", left
     row = {"state": said.state, "note": said.note, "caller": said.caller, "stated_at": to_micros(now)}
     connection.execute(insert(statements).values(dial_id=dial_id, **row))
-    if dial.state == PLACED:  # as a person said before, who may be mistaken
-        connection.execute(update(dials).where(dials.c.dial_id == dial_id).values(state=UNKNOWN))
     ending = Ending(state=said.state, evidence="statement", resolution=STATED, call_id=dial.call_id)
     end(connection, dial_id, dial.tried_at, ending, now)
     return read(connection, dial_id), None, None
@@ -506,16 +534,24 @@ def abandoned(connection: Connection, accounts: Collection[str]) -> list[Kept]:
 _LOOKED_FOR = and_(dials.c.state == UNKNOWN, dials.c.resolution.is_(None))
 
 
-def accounts_to_look_at(connection: Connection, accounts: Collection[str]) -> list[str]:
-    """Those of *accounts* that have dials to look for."""
-    query = select(dials.c.account).where(dials.c.account.in_(accounts), _LOOKED_FOR).distinct()
+def _or_stated(since: datetime) -> Any:
+    """The dials that are looked for, those among them that a person spoke of and that were tried *since*."""
+    return or_(_LOOKED_FOR, and_(dials.c.resolution == STATED, dials.c.tried_at >= to_micros(since)))
+
+
+def accounts_to_look_at(connection: Connection, accounts: Collection[str], since: datetime) -> list[str]:
+    """Those of *accounts* that have dials to look for; of those that a person spoke of, what was tried *since*."""
+    query = select(dials.c.account).where(dials.c.account.in_(accounts), _or_stated(since)).distinct()
     return sorted(connection.scalars(query))
 
 
-def to_look_for(connection: Connection, account: str, far_end: str | None) -> list[Kept]:
-    """Dials of *account* that may have rung at its present *far_end*: those that were looked for the longest ago."""
+def to_look_for(connection: Connection, account: str, far_end: str | None, since: datetime) -> list[Kept]:
+    """Dials of *account* that may have rung at its present *far_end*: those that were looked for the longest ago.
+
+    A person may be mistaken: what they spoke of is looked for too, if it was tried *since*.
+    """
     order = func.coalesce(dials.c.looked_at, 0), dials.c.tried_at
-    return _all(connection, dials.c.account == account, _LOOKED_FOR, _at(far_end), limit=MOST, order=order)
+    return _all(connection, dials.c.account == account, _or_stated(since), _at(far_end), limit=MOST, order=order)
 
 
 def _at(far_end: str | None) -> Any:
@@ -532,15 +568,34 @@ def stop_looking_elsewhere(
 
 
 def hear(connection: Connection, dial: Kept, far_ends: FarEnds, now: datetime) -> Kept:
-    """The *dial*, placed if it was not known to be and the vendor's events tell of it."""
-    if dial.state != UNKNOWN and dial.resolution != STATED:
-        return dial
-    if is_elsewhere(dial, far_ends):
-        return dial
-    call_id = _heard(connection, dial)
-    if call_id is None or not end(connection, dial.dial_id, dial.tried_at, _placed("event", call_id or None), now):
+    """The *dial*, placed if it was not known to be and the vendor tells of it in the journal, or of an earlier try."""
+    if dial.state == NOT_PLACED and dial.resolution != STATED:
+        query = select(tries.c.tried_at, tries.c.account, tries.c.far_end).where(
+            tries.c.dial_id == dial.dial_id, tries.c.state == NOT_PLACED, tries.c.resolution == STATED
+        )
+        for tried in connection.execute(query).all():
+            if tried.far_end is None or far_ends.get(tried.account) == tried.far_end:
+                tried_at = from_micros(tried.tried_at)
+                own = _conversation_of_try(connection, tried.account, dial.dial_id, tried_at)
+                _hear(connection, dial.dial_id, tried_at, own, now)
+    elif (dial.state == UNKNOWN or dial.resolution == STATED) and not is_elsewhere(dial, far_ends):
+        _hear(connection, dial.dial_id, dial.tried_at, dial.conversation_id, now)
+    else:
         return dial
     return read(connection, dial.dial_id) or dial
+
+
+def _hear(connection: Connection, dial_id: str, tried_at: datetime, conversation_id: str | None, now: datetime) -> bool:
+    """End the try as placed if the vendor tells of it in its conversation; gives whether it does."""
+    ending = _told_in(connection, conversation_id)
+    if ending is not None:
+        end(connection, dial_id, tried_at, ending, now)
+    return ending is not None
+
+
+def _conversation_of_try(connection: Connection, account: str, dial_id: str, tried_at: datetime) -> str | None:
+    this = and_(links.c.account == account, links.c.kind == "try", links.c.value == _name_of_try(dial_id, tried_at))
+    return connection.scalar(select(links.c.conversation_id).where(this))
 
 
 def is_elsewhere(dial: Kept, far_ends: FarEnds) -> bool:
@@ -567,12 +622,10 @@ def settle(
     """
     ended: dict[str, str] = {}
     tries_of = {each.dial_id: each.tried_at for each in wanted}
-    found = _all(connection, dials.c.dial_id.in_(tries_of), dials.c.state == UNKNOWN)
+    found = _all(connection, dials.c.dial_id.in_(tries_of), or_(dials.c.state == UNKNOWN, _IS_STATED))
     open_ = [each for each in found if each.tried_at == tries_of[each.dial_id]]
     for each in open_:
-        call_id = _heard(connection, each)
-        if call_id is not None:
-            end(connection, each.dial_id, each.tried_at, _placed("event", call_id or None), now)
+        if _hear(connection, each.dial_id, each.tried_at, each.conversation_id, now):
             ended[each.dial_id] = PLACED
     rest = [each for each in open_ if each.dial_id not in ended]
     for dial, call in _assigned(connection, account, rest, seen, latest):
@@ -581,7 +634,7 @@ def settle(
     if looked:
         for each in rest:
             if each.dial_id not in ended:
-                final = (each.dial_id, each.tried_at) in over
+                final = each.state == UNKNOWN and (each.dial_id, each.tried_at) in over
                 values: dict[str, Any] = {"looked_at": to_micros(now)}
                 if final:
                     values |= {"resolution": NOT_FOUND, "finished_at": to_micros(now)}
@@ -594,17 +647,17 @@ def _placed(evidence: str, call_id: str | None, record_id: str | None = None) ->
     return Ending(state=PLACED, evidence=evidence, call_id=call_id, record_id=record_id)
 
 
-def _heard(connection: Connection, dial: Kept) -> str | None:
-    """The call id that the vendor's events gave the dial's conversation; empty when they gave none, None when there
-    was none. Events that we made up ourselves prove nothing.
+def _told_in(connection: Connection, conversation_id: str | None) -> Ending | None:
+    """What the vendor's events and records in a conversation prove of its dial; None when there are none. Events that
+    we made up ourselves prove nothing.
     """
-    if dial.conversation_id is None:
+    if conversation_id is None:
         return None
-    told = _EVENTS_OF.rows(connection, {"conversation_id": dial.conversation_id})
-    if not any(json.loads(body).get("source") == EventSource.VENDOR for (body,) in told):
-        return None
-    found = _linked_to(connection, dial.conversation_id, "call_id")
-    return found[0] if found else ""
+    call_ids, records = (_linked_to(connection, conversation_id, kind) for kind in ("call_id", "record_id"))
+    told = _EVENTS_OF.rows(connection, {"conversation_id": conversation_id})
+    if any(json.loads(body).get("source") == EventSource.VENDOR for (body,) in told):
+        return _placed("event", next(iter(call_ids), None))
+    return _placed("record", next(iter(call_ids), None), records[0]) if records else None
 
 
 def _assigned(
@@ -618,7 +671,7 @@ def _assigned(
     around = and_(
         dials.c.account == account,
         dials.c.extension.in_({each.extension for each in rest}),
-        dials.c.state != NOT_PLACED,
+        or_(dials.c.state != NOT_PLACED, _IS_STATED),
         or_(*(_at(each) for each in {each.far_end for each in rest})),
         dials.c.created_at >= to_micros(min(each.tried_at for each in rest) - reach),
         dials.c.created_at <= to_micros(max(each.tried_at for each in rest) + reach),
@@ -638,7 +691,7 @@ def _assigned(
             continue
         taken_dials.add(dial_id)
         taken_calls.add(index)
-        if dial.state == UNKNOWN:  # also one that is no longer looked for: its call has come to light
+        if dial.state == UNKNOWN or dial.resolution == STATED:  # also one that is no longer looked for
             found.append((dial, calls[index]))
     return found
 

@@ -23,13 +23,28 @@ from gateway_contracts import (
     from_json,
     loads,
 )
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, insert, literal, null, or_, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from ..guard import place_of
 from ..logs import log
 from ..texts import cleaned
 from .conversations import NEAR, Conversation, number_key, outside_of, same_number
-from .schema import conversations, counters, dials, events, from_micros, links, to_micros
+from .schema import conversations, counters, dials, events, from_micros, links, to_micros, tries
 from .statements import Prepared, PreparedIn
 from .store import Store
 from .troubles import UnreadableRow
@@ -72,6 +87,20 @@ _UNTOLD = Prepared(
         dials.c.created_at >= bindparam("since"),
     )
     .order_by(dials.c.created_at.desc())
+)
+_UNTOLD_TRIES = Prepared(  # of these dials, the earlier tries that a person said did not ring
+    select(dials.c.extension, dials.c.number, tries.c.tried_at, links.c.conversation_id)
+    .join(tries, tries.c.dial_id == dials.c.dial_id)
+    .join(
+        links,
+        and_(
+            links.c.account == tries.c.account,
+            links.c.kind == "try",
+            links.c.value == tries.c.dial_id + "/" + cast(tries.c.tried_at, Text),
+        ),
+    )
+    .where(tries.c.account == bindparam("of_account"), tries.c.tried_at >= bindparam("since"))
+    .order_by(tries.c.tried_at.desc())
 )
 _RECORD = select(links.c.value).where(
     links.c.conversation_id == conversations.c.conversation_id, links.c.kind == "record_id"
@@ -460,7 +489,9 @@ class Known:
         since = self._new_since("dials", event, _DIAL_LIFE)
         if since is not None:
             late = {"of_account": event.account, "since": to_micros(since)}
-            self.dials[event.account] = _UNTOLD.rows(self.connection, late)
+            self.dials[event.account] = [
+                row for query in (_UNTOLD, _UNTOLD_TRIES) for row in query.rows(self.connection, late)
+            ]
         return self.dials[event.account]
 
     def _has_call(self, conversation_id: str) -> bool:

@@ -111,7 +111,7 @@ links = Table(
     "links",
     metadata,
     Column("account", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),  # call_id, sip_call_id, record_id, dial_id, recording
+    Column("kind", Text, primary_key=True),  # call_id, sip_call_id, record_id, dial_id, try, recording
     Column("value", Text, primary_key=True),
     Column("conversation_id", Text, ForeignKey("conversations.conversation_id", ondelete="CASCADE"), nullable=False),
     _text("evidence"),
@@ -155,7 +155,7 @@ tries = Table(  # of dials that were tried again since, or went on to the next a
     Column("tried_at", BigInteger, primary_key=True, autoincrement=False),
     _text("account"),
     _text("state"),
-    *_maybe_text("answer", "error", "call_id", "evidence", "resolution"),
+    *_maybe_text("answer", "error", "call_id", "evidence", "resolution", "far_end"),
     *_maybe_time("finished_at"),
 )
 

@@ -21,13 +21,14 @@ def read_timeline(
     account: str | None,
     *,
     caller: str | None = None,
+    accounts: Collection[str] | None = None,
     subscribed: Collection[str] | None = None,
     raw: bool = False,
 ) -> Timeline | None:
     """The conversation *wanted*, or that to which the id *wanted* of a part of it leads, on *account*; the first
     `MAX_EVENTS` of its events, or fewer where these are very long. None when there is none. The id of a dial is the
-    gateway's own, and needs no account. The dials are those of *caller*, and the deliveries those to the subscriptions
-    *subscribed*; None is for all. Without *raw* the vendor's own is left out.
+    gateway's own, and needs no account. The dials are those of *caller*, with the tries on *accounts*, and the
+    deliveries those to the subscriptions *subscribed*; None is for all. Without *raw* the vendor's own is left out.
     """
     wanted = plain(wanted)
     query = select(conversations.c.conversation_id).where(conversations.c.conversation_id == wanted)
@@ -43,11 +44,16 @@ def read_timeline(
             query = query.where(links.c.account == plain(account), links.c.kind.in_(_KINDS))
         found = sorted(connection.execute(query).mappings(), key=lambda each: _KINDS.index(each["kind"]))
         row = found[0] if found else None
-    return None if row is None else _timeline(connection, row["conversation_id"], caller, subscribed, raw)
+    return None if row is None else _timeline(connection, row["conversation_id"], caller, accounts, subscribed, raw)
 
 
 def _timeline(
-    connection: Connection, own: str, caller: str | None, subscribed: Collection[str] | None, raw: bool
+    connection: Connection,
+    own: str,
+    caller: str | None,
+    accounts: Collection[str] | None,
+    subscribed: Collection[str] | None,
+    raw: bool,
 ) -> Timeline:
     found = conversation_of(
         connection.execute(select(conversations).where(conversations.c.conversation_id == own)).one()
@@ -94,7 +100,7 @@ def _timeline(
         talk_seconds=found.talk_seconds,
         ended_by=EventSource(found.end_source) if found.end_source else None,
         links=tuple(_made(Link, each) for each in connection.execute(parts).mappings()),
-        dials=tuple(_dial(connection, each, raw=raw) for each in connection.execute(dialled).mappings()),
+        dials=tuple(_dial(connection, each, accounts, raw=raw) for each in connection.execute(dialled).mappings()),
         events=tuple(events_of(connection, told)[0]),
         deliveries=tuple(_made(TimelineDelivery, each) for each in connection.execute(delivered).mappings()),
     )
@@ -103,17 +109,19 @@ def _timeline(
 def read_dial(connection: Connection, dial_id: str) -> TimelineDial | None:
     """The dial called *dial_id*, also one that did not ring and so belongs to no conversation. None for no dial."""
     row = connection.execute(select(dials).where(dials.c.dial_id == plain(dial_id))).mappings().first()
-    return None if row is None else _dial(connection, row, raw=False)
+    return None if row is None else _dial(connection, row, None, raw=False)
 
 
-def _dial(connection: Connection, row: RowMapping, *, raw: bool) -> Any:
+def _dial(connection: Connection, row: RowMapping, accounts: Collection[str] | None, *, raw: bool) -> Any:
     of_dial, dial_id = {}, row["dial_id"]
+    only = None if accounts is None or row["asked"] in accounts else {None, *accounts}
     for name, table, kind, at in (
         ("tries", tries, TimelineTry, tries.c.tried_at),
         ("statements", statements, TimelineStatement, statements.c.stated_at),
     ):
         found = connection.execute(select(table).where(table.c.dial_id == dial_id).order_by(at)).mappings()
-        of_dial[name] = tuple(_made(kind, _decoded(each, raw=raw)) for each in found)
+        seen = [each for each in found if only is None or each.get("account") in only]
+        of_dial[name] = tuple(_made(kind, _decoded(each, raw=raw)) for each in seen)
     return _made(TimelineDial, {**_decoded(row, raw=raw), "sent_at": row["tried_at"], **of_dial})
 
 

@@ -110,13 +110,13 @@ def journal(store):
             return await store.write(lambda c: dials.settle(c, "hanoi", wanted, calls, LATEST, NOW, over=tries))
 
         async def wanted(self, far_end="here"):
-            return await store.read(lambda c: dials.to_look_for(c, "hanoi", far_end))
+            return await store.read(lambda c: dials.to_look_for(c, "hanoi", far_end, NOW - timedelta(days=1)))
 
         async def state(self, kept, state="not_placed", after=600):
             said = dials.Said(
                 state=state, note="the agent says so", caller="ops", stated_at=NOW + timedelta(seconds=after)
             )
-            statement = functools.partial(dials.make_statement, dial_wait=timedelta(seconds=120), lost="{}")
+            statement = functools.partial(dials.make_statement, wait=timedelta(seconds=120), lost="{}")
             found, refused, left = await store.write(lambda c: statement(c, kept.dial_id, said, far_ends=FAR_ENDS))
             return found and found.state, refused, left
 
@@ -214,15 +214,15 @@ async def test_one_of_many_processes_begins(url):
 
 @pytest.mark.parametrize("first", [None, NOT_PLACED])
 async def test_a_try_whose_beginning_was_not_heard_of_is_undone(journal, store, first):
-    """Also one that began an older dial again; what others began stays."""
+    """Also one that began an older dial again, with a clock that stepped back; what others began stays."""
     if first is not None:
         await journal.dialled(first, key="k")
-    unheard, other = intent(5, key="k"), intent(5, key="l")
-    kept, _ = await journal.begin(unheard)
-    stays, _ = await journal.begin(other)
-    await store.write(lambda c: dials.undo(c, unheard, NOT_PLACED, NOW))
+    kept, _ = await journal.begin(intent(-5, key="k"))
+    stays, _ = await journal.begin(intent(5, key="l"))
+    await store.write(lambda c: dials.undo(c, [kept], NOT_PLACED, NOW))
     again, new = await journal.begin(intent(6, key="k"))
-    await store.write(lambda c: dials.undo(c, unheard, NOT_PLACED, NOW))
+    await store.write(lambda c: dials.undo(c, [kept], NOT_PLACED, NOW))
+    await store.write(lambda c: dials.undo(c, [], NOT_PLACED, NOW))
 
     assert (True, kept.dial_id) == (new, again.dial_id)
     assert ["in_progress"] * 2 == [(await journal.read(each.dial_id)).state for each in (stays, again)]
@@ -582,7 +582,7 @@ async def test_more_dials_than_a_look_takes_hide_nobody(journal, store, monkeypa
 
     ids = [each.dial_id for each in kept]
     assert [ids[:2], ids[2:4], [ids[4], ids[0]]] == turns
-    accounts = await store.read(lambda c: dials.accounts_to_look_at(c, ["hanoi", "saigon", "other"]))
+    accounts = await store.read(lambda c: dials.accounts_to_look_at(c, ["hanoi", "saigon", "other"], NOW))
     assert ["hanoi", "saigon"] == accounts
 
 
@@ -613,8 +613,84 @@ async def test_earlier_tries_of_a_key_are_kept(journal):
     ]
     assert moved > second.tried_at
     assert not await journal.end(first, placed("c1"))
-    (late,), _ = await journal.history(first)
-    assert ("placed", "c1") == (late.state, late.call_id)
+    late, _ = await journal.history(first)
+    assert ("placed", "c1") == (late[0].state, late[0].call_id)
+
+
+async def stated_and_refused(journal, **more):
+    """A dial that a person said did not ring, and whose next try was refused."""
+    first = await journal.dialled(UNKNOWN, key="k", **more)
+    await journal.state(first)
+    second, new = await journal.begin(intent(900, key="k", **more))
+    assert new
+    return first, second
+
+
+async def test_a_try_that_rang_after_all_answers_for_its_key(journal):
+    """Its process was cut off, and writes the vendor's answer when a later try was refused: the key does not ring."""
+    first, second = await stated_and_refused(journal)
+    await journal.end(second, NOT_PLACED, after=901)
+    await journal.end(first, placed("c1"), after=902)
+    again, new = await journal.begin(intent(903, key="k"))
+    tried, _ = await journal.history(first)
+
+    assert (False, "placed", "c1", first.tried_at) == (new, again.state, again.call_id, again.tried_at)
+    assert ["not_placed"] == [each.state for each in tried]
+
+
+async def test_a_try_that_rang_after_all_answers_when_the_later_one_is_refused(journal):
+    """In the other order."""
+    first, second = await stated_and_refused(journal)
+    await journal.end(first, placed("c1"), after=901)
+    assert "in_progress" == (await journal.read(first.dial_id)).state
+    await journal.end(second, NOT_PLACED, after=902)
+
+    assert ("placed", "c1") == ((found := await journal.read(first.dial_id)).state, found.call_id)
+
+
+async def test_a_late_event_of_an_earlier_try_answers_for_its_key(journal, log):
+    """A person was mistaken; the next try was refused, and then the vendor tells that the first one rang."""
+    first, second = await stated_and_refused(journal)
+    await journal.end(second, NOT_PLACED, after=901)
+    await log.append([event(100)])
+    again, new = await journal.begin(intent(903, key="k"))
+
+    assert (False, "placed", "event", "c1") == (new, again.state, again.evidence, again.call_id)
+    assert ("dial_id", first.dial_id) in await journal.links(again.conversation_id)
+
+
+async def test_a_late_answer_is_worth_more_than_a_persons_word_and_none_is_worth_less(journal):
+    """That its process lost the answer changes nothing; that the vendor refused corrects a mistaken placed."""
+    lost, refused = await journal.dialled(UNKNOWN), await journal.dialled(UNKNOWN)
+    await journal.state(lost)
+    await journal.state(refused, "placed")
+    await journal.end(lost, UNKNOWN, after=700)
+    await journal.end(refused, NOT_PLACED, after=700)
+    found = [await journal.read(each.dial_id) for each in (lost, refused)]
+
+    assert [("not_placed", "stated"), ("not_placed", None)] == [(each.state, each.resolution) for each in found]
+
+
+async def test_what_a_person_spoke_of_is_looked_for_as_long(journal):
+    """The vendor's records are worth more: they overrule the statement."""
+    kept = await journal.dialled(UNKNOWN, key="k")
+    await journal.state(kept)
+    assert [kept.dial_id] == [each.dial_id for each in await journal.wanted()]
+    assert {kept.dial_id: "placed"} == await journal.settle(seen(1, call_id="c1"))
+    _, new = await journal.begin(intent(900, key="k"))
+
+    assert not new
+    assert [] == await journal.wanted()
+
+
+async def test_a_record_in_its_conversation_tells_of_the_dial(journal, store):
+    """The reconciler found it: it is the vendor's own."""
+    kept = await journal.dialled(UNKNOWN, key="k")
+    row = {"account": "hanoi", "kind": "record_id", "value": "r1", "conversation_id": kept.conversation_id}
+    await store.write(lambda c: c.execute(insert(links), [{**row, "evidence": "x", "linked_at": 1}]))
+    again, new = await journal.begin(intent(900, key="k"))
+
+    assert (False, "placed", "record") == (new, again.state, again.evidence)
 
 
 async def test_an_account_that_refused_before_the_next_was_tried_is_a_try(journal, store):

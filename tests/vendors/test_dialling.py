@@ -26,7 +26,7 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 from sqlalchemy import update
 from yarl import URL
 
-from gateway import Gateway, resolving
+from gateway import Gateway, resolving, server
 from gateway import dialling as dialling_module
 from gateway.journal import JournalError, dials, schema
 from gateway.keys import new_key
@@ -323,6 +323,34 @@ async def test_a_dial_waits_no_longer_for_the_journal_than_it_may(config, pbx, t
     assert [] == pbx.originated
 
 
+async def test_a_process_that_stood_still_after_the_commit_reads_its_dial_again(gateway, pbx, monkeypatch):
+    """It went on seconds later, as if nothing had been: meanwhile another process has given the dial up."""
+    await dial(gateway["hanoi"], extension="102")
+    begin = dials.begin
+
+    def begin_and_stop(connection, *args, **more):
+        kept, new = begin(connection, *args, **more)
+        connection.execute(update(schema.dials).where(schema.dials.c.dial_id == kept.dial_id).values(state="unknown"))
+        now = dialling_module.moment
+        monkeypatch.setattr(dialling_module, "moment", lambda: now() - 5)  # and 5 seconds later it is as it was
+        return kept, new
+
+    monkeypatch.setattr(dials, "begin", begin_and_stop)
+    write = (await gateway.journal.get()).store.write
+
+    async def write_and_wake(work):
+        found = await write(work)
+        monkeypatch.undo()
+        return found
+
+    monkeypatch.setattr((await gateway.journal.get()).store, "write", write_and_wake)
+    with pytest.raises(Conflict) as caught:
+        await dial(gateway["hanoi"])
+
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert ["102"] == [each.extension for each in pbx.originated]
+
+
 async def test_a_dial_of_which_nothing_was_awaited_is_not_read_again(gateway, pbx, monkeypatch):
     """With a token and a connection at hand, the bytes follow the commit."""
     await dial(gateway["hanoi"], extension="102")
@@ -456,7 +484,7 @@ async def test_a_key_is_one_for_each_account_and_route(gateway, pbx, antbuddy):
     assert (2, 1) == (len(pbx.originated), len(antbuddy.originated))
 
 
-@pytest.mark.parametrize("key", ["", " ", "k" * 201, "a\tb", "a\x7f"])
+@pytest.mark.parametrize("key", ["", " ", "k" * 201, f'"{"k" * 201}"', "a\tb", "a\x7f"])
 async def test_a_key_is_up_to_200_printable_characters(gateway, pbx, key):
     """Anything else is refused before anything is written."""
     with pytest.raises(InvalidRequest) as caught:
@@ -464,7 +492,7 @@ async def test_a_key_is_up_to_200_printable_characters(gateway, pbx, key):
 
     assert ["idempotency_key"] == list(caught.value.fields)
     assert [] == pbx.originated
-    await dial(gateway["hanoi"], idempotency_key="kệ" * 100)
+    await dial(gateway["hanoi"], idempotency_key=f'"{"kệ" * 100}"')
 
 
 async def test_what_did_not_ring_may_be_tried_again(gateway, pbx, rows):
@@ -669,6 +697,10 @@ async def test_a_refused_retry_from_python_says_nothing_either(config, pbx, pati
                     with pytest.raises(InvalidRequest) as caught:
                         await dial(account, number="\x00", **more)
                     states.append(caught.value.dial_state)
+            pbx.faults.add(Fault(CLICK, kind="drop"))
+            with pytest.raises(OutcomeUnknown) as caught:
+                await dial(remote["hanoi"], idempotency_key="k0", extension="102")
+            assert DialState.UNKNOWN is caught.value.dial_state
             await sidecar.aclose()
             for more in ({"idempotency_key": "k1"}, {}):
                 with pytest.raises(GatewayError) as caught:
@@ -779,6 +811,58 @@ async def test_keys_of_two_callers_are_two(keyed, session, pbx):
     ]
 
 
+async def test_a_dial_that_was_sent_ahead_takes_its_time_from_its_head(config, pbx):
+    """It stood behind a slow request on its connection, and nobody waits for it any more."""
+    config["proxy"] = {"listen": "127.0.0.1:0"}
+    body = '{"extension": "101", "number": "0899888999"}'
+    async with Gateway.from_config(config) as gateway, server.serving(gateway) as url:
+        address = URL(url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        host = f"Host: {address.host}:{address.port}\r\n"
+        head = f"{host}Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        pbx.faults.add(Fault("/v1/call", kind="hold"))
+        slow = f"GET /v1/accounts/hanoi/calls HTTP/1.1\r\n{host}\r\n"
+        writer.write(f"{slow}POST /v1/accounts/hanoi/calls HTTP/1.1\r\n{head}{body}".encode())
+        await pbx.until(lambda: pbx.faults.held)
+        with pytest.MonkeyPatch.context() as patch:
+            now = dialling_module.moment()
+            patch.setattr(dialling_module, "moment", lambda: now + 10)
+            pbx.faults.release()
+            answer = await reader.read()
+        writer.close()
+        async with aiohttp.ClientSession(url) as session:  # whose connection waits between two dials
+            for extension in ("101", "102"):
+                async with session.post("/v1/accounts/hanoi/calls", json={**DIAL, "extension": extension}) as later:
+                    assert 201 == later.status
+
+    assert b"timeouts.dial_start" in answer
+    assert ["101", "102"] == [each.extension for each in pbx.originated]
+
+
+async def test_a_limited_key_sees_no_try_on_an_account_that_is_not_its_own(config, session, pbx, antbuddy):
+    """A route tried it first: the key, an administrator of the second account, sees the dial and not that try."""
+    limits = {"one": ["sales"], "boss": ["hotline"]}
+    scopes = {"one": ["calls"], "boss": ["calls", "admin", "events"]}
+    keys = {name: new_key() for name in limits}
+    config["proxy"] = {
+        "keys": [{"name": n, "sha256": keys[n][1], "scopes": scopes[n], "accounts": limits[n]} for n in limits]
+    }
+    pbx.unregister("101")
+    async with Gateway.from_config(config) as gateway, serving(gateway) as url:
+        headers = {name: {"Authorization": f"Bearer {key}"} for name, (key, _) in keys.items()}
+        async with session.post(f"{url}/v1/accounts/sales/calls", json=DIAL, headers=headers["one"]) as answer:
+            dial_id = (await answer.json())["dial_id"]
+        seen = {}
+        paths = {"boss": ("accounts/hotline/dials", "conversations"), "one": ("accounts/sales/dials",)}
+        for name, path in ((each, path) for each in paths for path in paths[each]):
+            async with session.get(f"{url}/v1/{path}/{dial_id}", headers=headers[name]) as answer:
+                found = await answer.json()
+                dial_ = found["dials"][0] if "dials" in found else found
+                seen[name, path] = [each["account"] for each in dial_["tries"]]
+
+    assert {("boss", path): [] for path in paths["boss"]} | {("one", paths["one"][0]): ["hanoi"]} == seen
+
+
 async def test_the_same_from_python_over_a_sidecar(keyed, pbx, patient):
     """A remote gateway gives the same calls, errors and dials."""
     _, url, keys = keyed
@@ -842,16 +926,53 @@ async def test_what_nothing_shows_stays_unknown(gateway, pbx, hasty, rows):
     assert [] == pbx.originated
 
 
+async def age(gateway, seconds=600):
+    """Let all dials be so much older."""
+    store = (await gateway.journal.get()).store
+    old = update(schema.dials).values(tried_at=schema.dials.c.tried_at - seconds * 1_000_000)
+    await store.write(lambda connection: connection.execute(old).rowcount)
+
+
+async def test_a_statement_does_not_overrule_what_the_vendor_shows(gateway, pbx, monkeypatch):
+    """The live list shows the call, though the records cannot be read: the gateway looks before it takes the word."""
+    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, looking=3600))
+    pbx.faults.add(Fault(CLICK, kind="drop"), Fault("/v1/cdr*", kind="refuse", times=None))
+    dial_id = await lost(gateway["hanoi"])
+    with pytest.raises(Conflict) as caught:
+        await gateway["hanoi"].make_statement(dial_id, state="not_placed", note="Lan: it was silent")
+
+    assert "known to be placed by evidence (live_call)" in caught.value.message
+
+
+async def test_a_record_that_comes_later_overrules_a_statement(gateway, pbx, monkeypatch):
+    """The PBX could not be asked when a person was mistaken; the key rings nobody again."""
+    monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, looking=3600))
+    pbx.faults.add(Fault(CLICK, kind="drop"), Fault("/v1/c*", kind="refuse", times=4))
+    dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+    store = (await gateway.journal.get()).store
+    short = update(schema.dials).values(tried_at=schema.dials.c.tried_at - 121_000_000)
+    monkeypatch.setattr(dials, "LIFE_SECONDS", 0.0)
+    await store.write(lambda connection: connection.execute(short).rowcount)
+    await gateway["hanoi"].make_statement(dial_id, state="not_placed", note="Lan: it was silent")
+    await pbx.hang_up(pbx.originated[0].call_id)
+    account = gateway["hanoi"].carry_out.dialling
+    await account.look("hanoi")
+    found = await gateway["hanoi"].dial(dial_id)
+
+    assert ("placed", "record", None) == (found.state, found.evidence, found.resolution)
+
+
 async def test_a_person_lets_the_key_dial_again(config, pbx, hasty, rows, session):
     """By an audited statement, in Python as over HTTP; every try of the key stays visible."""
-    config["accounts"]["hanoi"]["timeouts"] = {"dial_wait": 0.001}
     key, digest = new_key()
     config["proxy"] = {"keys": [{"name": "ops", "sha256": digest, "scopes": ["calls", "admin"]}]}
     pbx.faults.add(*(Fault(CLICK, kind="drop_before") for _ in range(2)))
     async with Gateway.from_config(config) as gateway, serving(gateway) as url:
         dial_id = await lost(gateway["hanoi"], idempotency_key="k1")
+        await age(gateway)
         stated = await gateway["hanoi"].make_statement(dial_id, state="not_placed", note="Lan: it was silent")
         assert dial_id == await lost(gateway["hanoi"], idempotency_key="k1")
+        await age(gateway)
         path, headers = f"{url}/v1/accounts/hanoi/dials/{dial_id}/statement", {"Authorization": f"Bearer {key}"}
         said = {"state": "not_placed", "note": "Lan: silent again"}
         async with session.post(path, json=said, headers=headers) as answer:
@@ -871,7 +992,7 @@ async def test_a_person_lets_the_key_dial_again(config, pbx, hasty, rows, sessio
 async def test_a_statement_is_the_word_of_an_administrator_of_the_account(keyed, session, pbx, patient):
     """Not while the vendor may still answer, not of nothing, not without a note."""
     _, url, keys = keyed
-    pbx.faults.add(Fault(CLICK, kind="drop"))
+    pbx.faults.add(Fault(CLICK, kind="drop_before"))
     dial_id = (await post(session, url, keys["crm"], "k1"))[2]["dial_id"]
 
     async def said(name, *, of=dial_id, **body):
@@ -890,10 +1011,10 @@ async def test_a_statement_is_the_word_of_an_administrator_of_the_account(keyed,
 
 async def test_a_statement_over_a_sidecar_from_python(config, pbx, hasty):
     """The same words, the same errors."""
-    config["accounts"]["hanoi"]["timeouts"] = {"dial_wait": 0.001}
     pbx.faults.add(Fault(CLICK, kind="drop_before"))
     async with Gateway.from_config(config) as gateway, serving(gateway) as url, Gateway.remote(url) as remote:
         dial_id = await lost(remote["hanoi"], idempotency_key="k1")
+        await age(gateway)
         with pytest.raises(InvalidRequest):
             await remote["hanoi"].make_statement(dial_id, state="perhaps", note="x")
         stated = await remote["hanoi"].make_statement(dial_id, state="placed", note="Lan took the call")
@@ -908,6 +1029,7 @@ async def test_looking_goes_on_while_a_source_fails(gateway, pbx, hasty, path):
     """A vendor that cannot be asked has shown nothing; it is asked again."""
     pbx.faults.add(Fault(CLICK, kind="drop"))
     dial_id = await lost(gateway["hanoi"])
+    await pbx.hang_up(pbx.originated[0].call_id)
     pbx.faults.add(Fault(path, kind="replace", status=400, body={"error": "no"}))
 
     first = await gateway["hanoi"].dial(dial_id)

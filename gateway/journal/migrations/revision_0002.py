@@ -29,7 +29,7 @@ def upgrade(op: Operations) -> None:
         sa.Column("tried_at", _TIME, primary_key=True, autoincrement=False),
         _must("account"),
         _must("state"),
-        *_may("answer", "error", "call_id", "evidence", "resolution"),
+        *_may("answer", "error", "call_id", "evidence", "resolution", "far_end"),
         *_may("finished_at", kind=_TIME),
     )
     op.create_table(
