@@ -21,10 +21,12 @@ import attrs
 from gateway_contracts import (
     CallRecord,
     Direction,
+    GatewayError,
     InvalidRequest,
     InvalidValue,
     Outcome,
     VendorProtocolError,
+    VendorRejected,
     dumps,
     from_json,
     loads,
@@ -225,7 +227,8 @@ async def read(
 ) -> tuple[Rows[CallRecord], Place | None]:
     """Up to *limit* records from *place* on, and where the next ones are; None at the end of the range.
 
-    After *seconds* no further page of the vendor's is asked for.
+    After *seconds* no further page of the vendor's is asked for. What was found before a request fails is given first,
+    and the failure with the page after it.
     """
     deadline = time.monotonic() + seconds
     found: list[CallRecord] = []
@@ -233,9 +236,15 @@ async def read(
     here: Place | None = place
     for _ in range(MAX_REQUESTS):
         assert here is not None  # noqa: S101 # the loop returns before
-        rows = await fetch(here, here.page)
-        marks = [row.mark for row in rows]
-        taken = await _known(here, marks, fetch)
+        try:
+            rows = await fetch(here, here.page)
+            marks = [row.mark for row in rows]
+            taken = await _known(here, marks, fetch)
+        except GatewayError as error:
+            if found:
+                break
+            _say_what_was_reached(error, here)
+            raise
         recent = list(here.recent)
         while taken < len(rows) and len(found) < limit:
             row = rows[taken]
@@ -254,6 +263,19 @@ async def read(
         if here is None or len(found) == limit or time.monotonic() >= deadline:
             break
     return Rows(items=tuple(found), skipped=dict(enumerate(skipped))), here
+
+
+def _say_what_was_reached(error: GatewayError, place: Place) -> None:
+    """Tell in *error*, which came behind the first slice of a list, from when on calls could be read."""
+    if place.end == place.until:
+        return
+    reached = f"{datetime.fromtimestamp(place.end, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    error.message += f". The calls that began at {reached} or later have been read"
+    if isinstance(error, InvalidRequest | VendorRejected):
+        # 004:98 may mean how old calls may be, and not only how long a range is (004:78).
+        error.message += ": the vendor may give no older ones, its documents speak of 31 days"
+        error.fields = {**error.fields, "since": f"is before {reached}"}
+    error.args = (error.message,)
 
 
 async def _known(place: Place, marks: Sequence[str], fetch: Fetch) -> int:

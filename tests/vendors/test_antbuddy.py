@@ -386,6 +386,46 @@ async def test_without_a_range_the_last_thirty_days_are_listed(pbx, hanoi):
     assert len(pbx.requests) == 2
 
 
+async def test_calls_that_are_too_old_for_the_vendor_cost_none_of_the_others(pbx, hanoi):
+    """31 days may be how old a call may be: all that the vendor gives comes, and then an error that says so."""
+    pbx.behaviour.oldest_days = 31
+    pbx.seed_records(150, NOW - timedelta(days=29), step_seconds=3600)
+    pbx.add_record(unix_timestamp=NOW - timedelta(days=40))
+    found = []
+
+    async def read():
+        async for record in hanoi.records(since=NOW - timedelta(days=60), until=NOW):
+            found.append(record)  # what came before the error counts
+
+    with pytest.raises(InvalidRequest) as caught:
+        await read()
+
+    assert 150 == len({record.record_id for record in found}) == len(found)
+    assert {"since": "is before 2025-12-16T09:00:00Z"} == caught.value.fields
+    assert "began at 2025-12-16T09:00:00Z or later have been read" in str(caught.value)
+    again = [record async for record in hanoi.records(since=NOW - timedelta(days=30), until=NOW)]
+    assert found == again
+
+
+async def test_what_was_read_before_a_failure_is_given_first(pbx, hanoi):
+    """A page that meets trouble half-way is short, and the next one meets it again, or goes on."""
+    for days in (1, 40):
+        pbx.add_record(unix_timestamp=NOW - timedelta(days=days))
+    wanted = {"since": NOW - timedelta(days=50), "until": NOW}
+    whole = await hanoi.history.list_records(**wanted)
+    pbx.faults.add(Fault(HISTORIES, kind="drop", times=None))
+    with pytest.raises(VendorUnavailable):
+        await hanoi.history.list_records(**wanted)
+    pbx.faults.clear()
+    pbx.faults.add(Fault(HISTORIES, kind="delay", seconds=0), Fault(HISTORIES, kind="drop", times=3))
+    first = await hanoi.history.list_records(**wanted)
+    second = await hanoi.history.list_records(cursor=first.next)
+
+    assert (2, None) == (len(whole.items), whole.next)
+    assert whole.items == first.items + second.items
+    assert 1 == len(first.items)
+
+
 async def test_a_range_of_many_years_is_read_in_pieces(pbx, hanoi):
     """One page asks the vendor 25 times at most, and the next goes on; what is old is found."""
     row = pbx.add_record(unix_timestamp=int(datetime(2019, 5, 1, tzinfo=UTC).timestamp()))

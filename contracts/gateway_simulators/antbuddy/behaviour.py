@@ -49,6 +49,8 @@ class Behaviour:
     """Which time of a call `created_from` and `created_to` look at; no document says."""
     ends_included: bool = attrs.field(default=True, validator=_flag)
     """Whether `created_to` itself is in the range; no document says."""
+    oldest_days: int = attrs.field(default=0, validator=_count)
+    """How old calls may be that are asked for, 0 for any age: 004:98 may mean that beside the length of a range."""
     hash_order: Literal["app_first", "app_last"] = attrs.field(
         default="app_first", validator=validators.in_(["app_first", "app_last"])
     )

@@ -212,6 +212,9 @@ class Server:
         first, last = _time(request, "created_from"), _time(request, "created_to")
         if last - first > LONGEST_RANGE:
             raise _Refused(400, "The time filter is 31 days at most")
+        oldest = self.behaviour.oldest_days
+        if oldest and first < self.clock.now() - timedelta(days=oldest):
+            raise _Refused(400, f"The call history is kept for {oldest} days")
         limit, page = _number(request, "limit", 20), _number(request, "page", 1)
         if limit > LARGEST_PAGE:
             raise _Refused(400, "limit is 100 at most")
