@@ -35,6 +35,7 @@ from gateway_contracts import (
     GatewayError,
     History,
     JournalError,
+    Unsupported,
     to_json,
 )
 
@@ -115,7 +116,9 @@ class Reconciler:
         self._woken.set()
 
     async def run(self) -> None:
-        """Make passes, the first one at once, until cancelled. What fails is tried again, less and less often."""
+        """Make passes, the first one at once, until cancelled. What fails is tried again, less and less often. Returns
+        where the account cannot be asked, such as one that has a reseller's secret only.
+        """
         failures = 0
         while True:
             self._woken.clear()
@@ -123,6 +126,9 @@ class Reconciler:
             try:
                 await self.make_pass()
                 failures = 0
+            except Unsupported as error:
+                log.warning("reconciler.stopped", account=self.account.name, code=error.code, **place_of(error))
+                return
             except Exception as error:  # noqa: BLE001 # whatever it is, later passes are still needed
                 failures += 1
                 hint = error.retry_after if isinstance(error, GatewayError) else None

@@ -398,7 +398,7 @@ class Campaigns(ABC):
     @abstractmethod
     @operation("DELETE", "/queues/{queue_code}")
     async def delete_queue(self, queue_code: str, *, kind: QueueKind) -> None:
-        """Remove a queue.
+        """Remove a queue that was stopped.
 
         Raises: NotFound, VendorRejected, VendorAuthFailed, VendorUnavailable.
         """

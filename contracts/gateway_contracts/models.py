@@ -85,6 +85,19 @@ class QueueKind(StrEnum):
     AUTOCALL = "autocall"
 
 
+class CustomerState(StrEnum):
+    """How far a campaign has come with a customer. The vendor's own word stays in `vendor_status`."""
+
+    NEW = "new"
+    QUEUED = "queued"
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
 class AgentState(StrEnum):
     """What an agent is doing now."""
 
@@ -251,6 +264,7 @@ class CallEvent:
     hotline: str | None = None
     occurred_at: datetime | None = None
     outcome: Outcome | None = None
+    vendor_status: str | None = None
     duration_seconds: int | None = None
     talk_seconds: int | None = None
     source: EventSource = EventSource.VENDOR
@@ -270,13 +284,16 @@ class WebhookRequest:
 
 @attrs.frozen(kw_only=True)
 class Hook:
-    """A registration at the vendor that makes it send us webhooks. `event` is None for an event we have no word for."""
+    """A registration at the vendor that makes it send us webhooks. `event` is None for an event we have no word for;
+    `domain` is the tenant's, where the vendor names it.
+    """
 
     account: str
     hook_id: str | None
     event: EventType | None
     vendor_event: str
     url: str
+    domain: str | None = None
     raw: Any = _raw()
 
 
@@ -303,7 +320,9 @@ class CallCount:
 
 @attrs.frozen(kw_only=True)
 class Agent:
-    """A person who takes calls at an extension, and the call they are in."""
+    """A person who takes calls at an extension, and the call they are in. `call_number` is the other side of that call,
+    `device` what the phone says of itself, and `domain` the tenant's.
+    """
 
     account: str
     agent_id: str
@@ -315,6 +334,8 @@ class Agent:
     call_direction: Direction | None = None
     call_number: str | None = None
     call_started_at: datetime | None = None
+    domain: str | None = None
+    device: str | None = None
     raw: Any = _raw()
 
 
@@ -352,8 +373,10 @@ class Customer:
     name: str | None = None
     number: str | None = None
     contract_number: str | None = None
+    state: CustomerState = CustomerState.UNKNOWN
     vendor_status: str | None = None
     created_at: datetime | None = None
+    updated_at: datetime | None = None
     raw: Any = _raw()
 
 

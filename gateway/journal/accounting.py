@@ -115,6 +115,7 @@ def _take_record(known: Known, record: CallRecord, conversation: Conversation, e
         hotline=record.hotline,
         occurred_at=over_at(record),
         outcome=record.outcome,
+        vendor_status=record.vendor_status,
         duration_seconds=record.duration_seconds,
         talk_seconds=record.talk_seconds,
         source=EventSource.RECONCILED,
@@ -128,6 +129,14 @@ def _take_record(known: Known, record: CallRecord, conversation: Conversation, e
         added += known.add(end, conversation) is not None
     if (record.account, "record_id", record.record_id) not in known.links:
         added += known.add(event, conversation) is not None
+    if record.has_recording and (record.account, "recording", record.record_id) not in known.links:
+        ready = attrs.evolve(
+            event,
+            type=EventType.RECORDING_READY,
+            event_id=_event_id(record.account, record.record_id, EventType.RECORDING_READY),
+            occurred_at=None,
+        )
+        added += known.add(ready, conversation) is not None
     for key, kind in _keys(record):
         if key not in known.links:
             known.link(key, conversation.conversation_id, "record" if evidence == kind else evidence, now)

@@ -30,6 +30,7 @@ NEAR = timedelta(minutes=2)
 """How far apart the times of two parts of one conversation may be said to be."""
 _AT_ONCE = timedelta(seconds=10)  # what a vendor sends together comes within that time
 _ROUNDED = 2  # seconds that two ways of saying how long a call was may differ
+_OF_RECORDS = (EventType.RECORD_CREATED, EventType.RECORDING_READY)  # which know better than an end
 _NOT_TOLD = (None, Outcome.UNKNOWN)
 _NUMBER_DIGITS = 9  # of a phone number: what stays the same whether the country is written as 0 or as +84
 
@@ -95,10 +96,10 @@ class Conversation:
         for name in ("from_number", "to_number", "extension", "hotline"):
             if getattr(self, name) is None:
                 setattr(self, name, getattr(event, name))
-        if event.type in {EventType.ENDED, EventType.RECORD_CREATED}:
+        if event.type in {EventType.ENDED, *_OF_RECORDS}:
             for name in ("outcome", "duration_seconds", "talk_seconds"):
                 value: Any = getattr(event, name)
-                if value is not None and (getattr(self, name) is None or event.type is EventType.RECORD_CREATED):
+                if value is not None and (getattr(self, name) is None or event.type in _OF_RECORDS):
                     setattr(self, name, value)
 
     def fits(self, event: CallEvent) -> bool:

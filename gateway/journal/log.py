@@ -59,6 +59,10 @@ _ROWS = 20  # that come at once
 _CANDIDATES = 1_000
 _LATELY = timedelta(hours=6)  # how long the parts of a conversation may come apart
 _TELLING = (EventType.RINGING, EventType.ANSWERED, EventType.MISSED, EventType.UNKNOWN)
+_OF_RECORDS: Mapping[EventType, str] = {  # what tells of a record, and the kind of the link that it makes
+    EventType.RECORD_CREATED: "record_id",
+    EventType.RECORDING_READY: "recording",
+}
 _DIAL_LIFE = timedelta(minutes=10)  # how long after a click-to-call its first event may come
 
 _LINKED = PreparedIn(
@@ -442,8 +446,7 @@ class Known:
         conversation = self.conversations.get(found or "")
         if conversation is None:
             conversation = self.begin(event.account, event.received_at)
-        is_record = event.type is EventType.RECORD_CREATED
-        known_record = is_record and (event.account, "record_id", event.call_id) in self.links
+        known_record = (event.account, _OF_RECORDS.get(event.type), event.call_id) in self.links
         for key in new:
             self.link(key, conversation.conversation_id, evidence, event.received_at)
         self.changed.add(conversation.conversation_id)
@@ -583,8 +586,8 @@ def _keys(event: CallEvent) -> list[Key]:
         found.append((event.account, "call_id", event.call_id))
     if event.sip_call_id:
         found.append((event.account, "sip_call_id", event.sip_call_id))
-    if event.call_id and event.type is EventType.RECORD_CREATED:
-        found.append((event.account, "record_id", event.call_id))
+    if event.call_id and event.type in _OF_RECORDS:
+        found.append((event.account, _OF_RECORDS[event.type], event.call_id))
     return found
 
 

@@ -19,6 +19,8 @@ from gateway_contracts import (
 )
 from gateway_contracts.http import Answer, Effect, error_for_status
 
+from .words import truth
+
 MAINTENANCE = 503  # the vendor's page of errors: nothing was done
 GONE = 404
 
@@ -33,7 +35,6 @@ _WORDS: Mapping[str, type[GatewayError]] = {
     "user is not existed": NotFound,
     "queue not found": NotFound,  # 002:983, 002:1238
     "campaign is invalid": InvalidRequest,  # 002:921
-    "import fail": VendorRejected,  # 002:1151
     "date range must be in 24 hours": InvalidRequest,  # 003:806
     "start_date must be after end_date": InvalidRequest,  # 003:865
 }
@@ -48,10 +49,28 @@ _ROW_KEYS = frozenset({"id", "cdrId", "time_started", "dialAt", "customer_id"})
 _FAILURES = frozenset({"fail", "failed", "failure", "error"})
 _REFUSALS = frozenset({400, 409, 422})  # statuses that say no more than the body does
 _SUCCESS_CODES = frozenset({"0", "200", "201"})
-_SUCCESS_WORDS = frozenset({"success", "successfully"})
+_SUCCESS_WORDS = frozenset({"success", "successfully", "update successfully"})  # 003:1055
 _MESSAGE_KEYS = ("error", "message", "content", "code")
 _MAX_MESSAGE = 200
 _MAX_PARTS = 20
+_MAX_CUSTOMERS = 10_000
+_IMPORT_FAILED = "import fail"  # 002:1151
+
+
+class ImportRefused(VendorRejected):
+    """Customers were not taken, or not all of them: *answer* may name those that were and were not (002:1148-1156).
+    `fields` has those that were not, by the application's own ids.
+    """
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        refused = reply(answer).get("fail")
+        super().__init__(
+            message,
+            account=answer.account,
+            vendor_code=_IMPORT_FAILED,
+            fields=dict(map(_refusal_of, refused[:_MAX_CUSTOMERS])) if isinstance(refused, list) else None,
+        )
+        self.answer = answer
 
 
 def classify(answer: Answer) -> GatewayError | None:
@@ -70,10 +89,11 @@ def classify(answer: Answer) -> GatewayError | None:
     succeeded = 200 <= answer.status < 300
     done = (
         status == "success"
-        or body.get("success")  # beside "import fail", the customers that were taken all the same
         or any(text.lower() in _SUCCESS_WORDS for text in said)
         or (succeeded and code in _SUCCESS_CODES and not failed)
     )
+    if not done and answer.status < 500 and any(text.lower() == _IMPORT_FAILED for text in said):
+        raise ImportRefused(f"The vendor says: {_message(body)}", answer)
     token_refused = not done and answer.status < 500 and _refuses_token(body, code)
     refused = (
         failed
@@ -120,12 +140,18 @@ def classify(answer: Answer) -> GatewayError | None:
     return error
 
 
-def confirm(answer: Answer) -> None:
-    """Check that *answer* says that something was done, in any of the ways in which the vendor does.
+def confirm(answer: Answer, flag: str | None = None) -> None:
+    """Check that *answer* says that something was done, in any of the ways in which the vendor does, or by *flag*,
+    such as `created`, which must be true where it is there.
 
-    Raises: what `Answer.nonsense` gives for one that says neither yes nor no.
+    Raises: what `Answer.nonsense` gives for one that does not say yes.
     """
     body = reply(answer)
+    told = body.get(flag) if flag else None
+    if told is not None:
+        if truth(_scalar(told)):
+            return
+        raise answer.nonsense(f"says {flag}: {_scalar(told)[:_MAX_MESSAGE]}")
     words = {text.lower() for text in (*_texts(body), _scalar(body.get("status")))}
     if _scalar(body.get("code")) in _SUCCESS_CODES or words & _SUCCESS_WORDS:
         return
@@ -187,6 +213,17 @@ def _fields(content: Any) -> dict[str, str]:
         for name, text in islice(each.items(), _MAX_PARTS)
     }
     return dict(islice(said.items(), _MAX_PARTS))
+
+
+def customer_code(refused: Any) -> str:
+    """The application's id of a customer that was refused; what a refused one looks like is not shown (002:1153)."""
+    code = refused.get("id") if isinstance(refused, dict) else None
+    return str(code) if isinstance(code, str | int) else in_words(refused)[:_MAX_MESSAGE]
+
+
+def _refusal_of(refused: Any) -> tuple[str, str]:
+    code, why = customer_code(refused), in_words(refused)[:_MAX_MESSAGE]
+    return code, f"{code} was refused" + (f": {why}" if why != code else "")
 
 
 def in_words(value: Any, depth: int = 4) -> str:

@@ -1,7 +1,7 @@
 """Registrations for events, and the webhooks they bring: the same in all of TEL4VN's products (003:110, 002:126)."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -18,7 +18,6 @@ from gateway_contracts import (
     Page,
     Secret,
     Unsupported,
-    VendorRejected,
     WebhookRequest,
     from_json,
     loads,
@@ -26,11 +25,12 @@ from gateway_contracts import (
 from gateway_contracts.http import Effect, HttpClient, segment
 from gateway_contracts.rows import read_rows
 
-from .answers import MAINTENANCE, rows, unwrap
+from .answers import MAINTENANCE, confirm, reply, rows
 from .reading import Reading
+from .settings import domain_of
 from .words import TOO_MANY, Number, outcome_of, parties, seconds, text
 
-EVENTS: Mapping[str, EventType] = {  # 003:180-185, 002:191-194; `missed` and `cdr_autocall` are of the 2023 edition
+EVENTS: Mapping[str, EventType] = {  # 003:180-185, 002:189-194; `missed` and `cdr_autocall` are of the 2023 edition
     "ringing": EventType.RINGING,
     "answered": EventType.ANSWERED,
     "hangup": EventType.ENDED,
@@ -38,13 +38,14 @@ EVENTS: Mapping[str, EventType] = {  # 003:180-185, 002:191-194; `missed` and `c
     "cdr": EventType.RECORD_CREATED,
     "cdr_autocall": EventType.RECORD_CREATED,
 }
-HOOK_EVENTS: Mapping[EventType, str] = {
+HOOK_EVENTS: Mapping[EventType, str] = {  # 003:180-185, 002:189-194: another word is taken, and never fired (003:187)
     EventType.RINGING: "ringing",
     EventType.ANSWERED: "answered",
     EventType.ENDED: "hangup",
-    EventType.MISSED: "missed",
     EventType.RECORD_CREATED: "cdr",
+    EventType.RECORDING_READY: "cdr",  # which brings the recording's address (003:251, 002:260)
 }
+HOOK_EVENTS_2023: Mapping[EventType, str] = {**HOOK_EVENTS, EventType.MISSED: "missed"}
 
 
 @attrs.frozen(kw_only=True)
@@ -56,21 +57,14 @@ class _HookRow:
     event_name: str | None = None
     event: str | None = None
     callback_url: str | None = None
+    domain_name: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class _CreatedHook:
-    """003:158-162, 002:167-171; the `id` is of 2023."""
+    """What else there may be beside `created` of 003:158-162, 002:167-171: an `id`, in the edition of 2023."""
 
-    created: bool
     id: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class _DeletedHook:
-    """003:199-203, 002:208-212."""
-
-    deleted: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -92,11 +86,12 @@ class _WebhookRow:
     time_started: str | None = None
     time_answered: str | None = None
     time_ended: str | None = None
+    recording_url: Any = None
 
 
 @attrs.frozen(kw_only=True)
 class Hooks:
-    """The hooks of one account, at the paths of its vendor's edition."""
+    """The hooks of one account, at the paths and with the *events* of its vendor's edition."""
 
     http: HttpClient
     reading: Reading
@@ -104,6 +99,7 @@ class Hooks:
     create_path: str
     delete_path: str
     own_url: str | None = attrs.field(repr=False)
+    events: Mapping[EventType, str] = HOOK_EVENTS
 
     async def list(self) -> Page[Hook]:
         """All hooks."""
@@ -121,16 +117,19 @@ class Hooks:
             event=EVENTS.get(word.lower()),
             vendor_event=word,
             url=text(row.callback_url) or "",
+            domain=text(row.domain_name),
             raw=raw,
         )
 
     async def create(self, event: EventType, url: str | None, api_key: Secret | None) -> Hook:
         """A new hook. The answer of 2021 has no id, so the hook is looked up among all of them."""
-        word = HOOK_EVENTS.get(event)
+        word = self.events.get(event)
         account = self.reading.account
         if word is None:
             raise Unsupported(
-                f"{self.reading.vendor} sends no {event}; it sends {', '.join(HOOK_EVENTS)}", account=account
+                f"{self.reading.vendor} documents no event for {event}, and would take a hook for one and never send "
+                f"it; it sends {', '.join(self.events)}",
+                account=account,
             )
         address = url or self.own_url
         if address is None:
@@ -149,10 +148,8 @@ class Hooks:
         if api_key is not None:
             body["callback_apikey"] = api_key
         answer = await self.http.send("POST", self.create_path, json=body, effect=Effect.WRITE, refusals={MAINTENANCE})
-        created = answer.parse(_CreatedHook, unwrap(answer.data, "created"))
-        if not created.created:
-            raise VendorRejected("The vendor did not create the hook", account=account)
-        hook_id = text(created.id)
+        confirm(answer, "created")
+        hook_id = text(answer.parse(_CreatedHook, reply(answer)).id)
         if hook_id is None:
             hook_id = await self._find(word, address)
         return Hook(account=account, hook_id=hook_id, event=event, vendor_event=word, url=address, raw=answer.data)
@@ -168,18 +165,20 @@ class Hooks:
         """Stop a hook."""
         path = self.delete_path.format(hook_id=segment("hook_id", hook_id))
         answer = await self.http.send("DELETE", path, effect=Effect.WRITE, refusals={MAINTENANCE})
-        if not answer.parse(_DeletedHook, unwrap(answer.data, "deleted")).deleted:
-            raise VendorRejected(f"The vendor did not delete hook {hook_id}", account=self.reading.account)
+        confirm(answer, "deleted")
 
 
 def parse_webhook(reading: Reading, request: WebhookRequest) -> Sequence[CallEvent]:
     """What a webhook says, as JSON or as a form. Every field is taken in every state, as the samples mix them.
 
-    Raises: InvalidRequest.
+    Raises: InvalidRequest, also for a webhook of another tenant's domain.
     """
     try:
-        bodies = _bodies(request)
-        return [_event(reading, from_json(body, _WebhookRow), body, request.received_at) for body in bodies]
+        return [
+            event
+            for body in _bodies(request)
+            for event in _events(reading, from_json(body, _WebhookRow), body, request.received_at)
+        ]
     except ValueError as error:
         raise InvalidRequest(
             f"The webhook is not one of {reading.vendor}: {error}",
@@ -198,7 +197,32 @@ def _bodies(request: WebhookRequest) -> list[Any]:
     return data if isinstance(data, list) else [data]
 
 
+def _events(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) -> Iterator[CallEvent]:
+    """What one body tells: one event, and with a record that has a recording that the recording is ready."""
+    event = _event(reading, row, raw, received_at)
+    yield event
+    recording = row.recording_url
+    if event.type is EventType.RECORD_CREATED and isinstance(recording, str) and recording.strip():
+        # An id of its own: `cdr` may come again, and bring the recording only then.
+        yield attrs.evolve(
+            event,
+            type=EventType.RECORDING_READY,
+            event_id=_event_id(reading, row, EventType.RECORDING_READY),
+            occurred_at=None,  # when it became ready is not said
+        )
+
+
+def _event_id(reading: Reading, row: _WebhookRow, state: str) -> str:
+    # A ring group raises several `ringing` with one call id, and the vendor sends again what was not acknowledged.
+    ids, sides = (row.call_id, row.sip_call_id), (row.from_number, row.to_number)
+    key = (reading.account, row.domain, *map(text, ids), state, *map(text, sides))
+    return hashlib.sha256("\n".join(part or "" for part in key).encode()).hexdigest()[:32]
+
+
 def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) -> CallEvent:
+    domain = domain_of(row.domain)
+    if reading.domain and domain and domain != reading.domain:
+        raise InvalidValue({"domain": f"is not {reading.domain}, which is the account's"})
     state = row.state.strip().lower()
     kind = EVENTS.get(state, EventType.UNKNOWN)
     source, target = text(row.from_number), text(row.to_number)
@@ -220,14 +244,11 @@ def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) 
         EventType.MISSED: row.time_ended,
         EventType.RECORD_CREATED: row.time_ended,
     }.get(kind)
-    call_id = text(row.call_id)
-    # A ring group raises several `ringing` with one call id, and the vendor sends again what was not acknowledged.
-    key = (reading.account, row.domain, call_id, text(row.sip_call_id), state, source, target)
     return CallEvent(
         account=reading.account,
-        event_id=hashlib.sha256("\n".join(part or "" for part in key).encode()).hexdigest()[:32],
+        event_id=_event_id(reading, row, state),
         type=kind,
-        call_id=call_id,
+        call_id=text(row.call_id),
         sip_call_id=text(row.sip_call_id),
         direction=direction,
         from_number=who.from_number,
@@ -237,6 +258,7 @@ def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) 
         occurred_at=reading.time.read(occurred),
         received_at=received_at,
         outcome=outcome,
+        vendor_status=text(row.status),
         duration_seconds=seconds(row.duration, "duration", below=TOO_MANY),
         talk_seconds=billed,
         raw=raw,

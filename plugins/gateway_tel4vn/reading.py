@@ -23,13 +23,16 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzin
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """What the readers of all of a vendor's answers share. *vendor* and *account* are names for errors and models."""
+    """What the readers of all of a vendor's answers share. *vendor* and *account* are names for errors and models;
+    *domain* is the account's own at the vendor, None where it is not known.
+    """
 
     vendor: str
     account: str
     time: LocalTime
     extension: re.Pattern[str]
     direction_numbers: Mapping[str, Direction]
+    domain: str | None = None
     _directions: dict[str | int | None, Direction | None] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
@@ -41,6 +44,7 @@ class Reading:
             time=LocalTime(ZoneInfo(settings.timezone), settings.z_is_local),
             extension=re.compile(settings.extension_pattern),
             direction_numbers=settings.direction_numbers,
+            domain=settings.own_domain,
         )
 
     def is_extension(self, value: str | None) -> bool:

@@ -73,12 +73,15 @@ PICKS: Mapping[str, Callable[[CallRecord, Any, str], bool]] = {
     # By the argument's name: whether a record, and the row that it was, fits a filter that the vendor does not know.
     "outcome": lambda record, _, wanted: record.outcome == wanted,
     "min_duration_seconds": lambda record, _, least: (record.duration_seconds or 0) >= int(least),
+    "longer_than_seconds": lambda each, _, than: each.duration_seconds is None or each.duration_seconds > int(than),
     "ended_since": lambda record, _, since: record.ended_at is not None and record.ended_at >= _moment(since),
     "ended_until": lambda record, _, until: record.ended_at is not None and record.ended_at < _moment(until),
     "recording_name": lambda record, row, name: (
         record.has_recording and bool(_stem(name)) and _stem(str(row["recording_url"])) == _stem(name)
     ),
 }
+ASKED_TOO = frozenset({"longer_than_seconds"})
+"""Those that the vendor is asked for as well, in case it understands them otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -112,12 +115,15 @@ class Records:
         for at, (mark, _) in skipped.items():
             ids.insert(at, mark)
         turned = turn(answer, place, size, ids, lambda: None if skipped else self._newest(records))
+        counted = True  # as far as the vendor was asked for what is picked too
         if place.picks:
+            came = len(records)
             records = [each for each in records if _picked(place.picks, each, self.as_row(each.raw))]
+            counted = {pair[0] for pair in place.picks} <= ASKED_TOO and len(records) == came
         if turned.again:
             records = [each for each in records if each.record_id not in turned.again]
         left = tuple(raw for mark, raw in skipped.values() if mark not in turned.again)
-        page = Page(items=tuple(records), next=turned.next, total=None if place.picks else turned.total)
+        page = Page(items=tuple(records), next=turned.next, total=turned.total if counted else None)
         return attrs.evolve(page, skipped=len(left), raw=left) if left else page
 
     def _newest(self, records: Sequence[CallRecord]) -> str | None:
@@ -205,8 +211,7 @@ class Records:
             hotline=hotline,
             queue=queue,
             started_at=started,
-            # A sample rings three seconds after its answer (002:393-394), which no call does.
-            ringing_at=None if ringing and answered and ringing > answered else ringing,
+            ringing_at=ringing,  # after the answer where that is the agent's (002:393-394)
             answered_at=answered,
             ended_at=ended,
             duration_seconds=duration,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
-from gateway_contracts import Direction, Secret
+from gateway_contracts import Direction, Secret, nearest
 from gateway_contracts.addresses import is_loopback
 
 
@@ -50,12 +50,36 @@ def _pattern(_: object, __: object, value: str) -> None:
         raise ValueError(f"extension_pattern is not a regular expression: {error}") from None
 
 
+def check_paths(paths: Mapping[str, str], known: Mapping[str, str]) -> None:
+    """Check the setting `paths`: names that are *known*, and the places that the documents' paths have.
+
+    Raises: ValueError.
+    """
+    for name, path in paths.items():
+        printed = known.get(name)
+        if printed is None:
+            raise ValueError(f"paths.{name} is no operation{nearest(name, known)}; there are {', '.join(known)}")
+        if not path.startswith("/") or sorted(_places(path)) != sorted(_places(printed)):
+            raise ValueError(f"paths.{name} must be a path such as {printed}, with the same places in braces")
+        if not re.fullmatch(r"[!-~]+", path) or {"?", "#"} & set(path):
+            raise ValueError(f"paths.{name} must be a path of plain characters, without a query, such as {printed}")
+
+
+def _places(path: str) -> list[str]:
+    return re.findall(r"[{][^{}]*[}]|[{}]", path)
+
+
+def domain_of(text: str | None) -> str | None:
+    """The domain in *text*, comparable, without the port; None where there is none."""
+    return (text or "").strip().partition(":")[0].rstrip(".").lower() or None
+
+
 @attrs.frozen(kw_only=True)
 class AccountSettings:
     """The settings that the accounts of all products have.
 
     `base_url` is the host that TEL4VN gave you. Either `api_key`, or `username` and `password`, which are exchanged for
-    one.
+    one. `domain` is the tenant's own, by default that of `username`: a webhook of another one is refused.
 
     `recording_hosts` names the hosts that recordings may be fetched from, beside that of `base_url` (`*.example.vn`
     means any below it); `recording_bearer` sends the token along to the host of `base_url`.
@@ -70,6 +94,7 @@ class AccountSettings:
     api_key: Secret | None = None
     username: str | None = None
     password: Secret | None = None
+    domain: str | None = None
     timezone: str = attrs.field(default="Asia/Ho_Chi_Minh", validator=_zone)
     z_is_local: bool = False
     direction_numbers: Mapping[str, Direction] = attrs.field(factory=dict, converter=_directions)
@@ -79,9 +104,17 @@ class AccountSettings:
     token_max_age_seconds: float = attrs.field(default=86_400.0, validator=attrs.validators.gt(0))
     allow_http: bool = False
 
-    def __attrs_post_init__(self) -> None:
+    @property
+    def own_domain(self) -> str | None:
+        """The domain of the account's tenant; None where no setting tells it."""
+        return domain_of(self.domain) or domain_of((self.username or "").partition("@")[2])
+
+    def _check_credentials(self) -> None:
         if not self.api_key and not (self.username and self.password):
             raise ValueError("api_key, or username and password, must be given")
+
+    def __attrs_post_init__(self) -> None:
+        self._check_credentials()
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname or ""):
             raise ValueError("base_url must start with https://, or allow_http = true must be set: it carries secrets")

@@ -6,17 +6,21 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
-from gateway_contracts import Account, GatewayError, Secret, VendorAuthFailed, VendorProtocolError
+from gateway_contracts import Account, GatewayError, Secret, Unsupported, VendorAuthFailed, VendorProtocolError
 from gateway_contracts.http import HttpClient, Token, TokenCache, renew_at
 
 from .answers import classify, unwrap
 from .settings import AccountSettings
-from .words import Number, whole
+from .words import Number, truth, whole
 
 
 @attrs.define(kw_only=True)
 class _Login:
+    """003:44-51, 002:46-54. The ids of user and domain, and the level, are not used."""
+
     api_key: str = attrs.field(repr=False)
+    user_enabled: str | bool | None = None
+    enabled: str | bool | None = None
 
 
 @attrs.define(kw_only=True)
@@ -66,10 +70,11 @@ class TokenSource:
     password: Secret | None
     max_age_seconds: float
     _from_login: Secret | None = attrs.field(default=None, init=False, repr=False)
+    _disabled: bool = attrs.field(default=False, init=False)  # by the last login's own word
 
     async def fetch(self) -> Token:
-        """A new token. Raises: VendorAuthFailed, and what any read raises."""
-        if self.api_key is not None:
+        """A new token. Raises: VendorAuthFailed, Unsupported without credentials, and what any read raises."""
+        if self.api_key:
             return await self._exchange(self.api_key)
         if self._from_login is not None:
             try:
@@ -77,11 +82,24 @@ class TokenSource:
             except VendorAuthFailed:
                 self._from_login = None
         self._from_login = await self._log_in()
-        return await self._exchange(self._from_login)
+        try:
+            return await self._exchange(self._from_login)
+        except VendorAuthFailed as error:
+            if self._disabled:
+                error.message += ". The vendor says that the account's user is disabled"
+            raise
 
     async def _log_in(self) -> Secret:
+        if not self.username:
+            place = f"accounts.{self.http.account.name}.settings"
+            raise Unsupported(
+                f"Nothing but Tenants can be done with tenant_secret alone: set api_key, or username and password, in "
+                f"{place}",
+                account=self.http.account.name,
+            )
         body = {"username": self.username, "password": self.password}
         row = await self._ask(self.login_path, body, "api_key", _Login)
+        self._disabled = truth(row.enabled if row.user_enabled is None else row.user_enabled) is False
         return Secret(row.api_key.strip())
 
     async def _exchange(self, api_key: Secret) -> Token:

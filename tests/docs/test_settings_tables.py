@@ -47,6 +47,15 @@ def test_every_path_of_tel4vn_v2_is_shown():
     assert shown == expected
 
 
+def test_every_path_of_tel4vn_v1_is_shown():
+    """The table of paths is that of the plugin, and the page names the second one of an extension."""
+    text = (DOCS / "tel4vn-v1.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `(\w+)` \| `(/[^`]+)` \|$", text, re.MULTILINE)
+
+    assert list(v1.wire.PATHS.items()) == shown
+    assert f"`{v1.wire.OTHER_EXTENSION_PATH}`" in text
+
+
 def _written(value):
     if isinstance(value, dict):
         pairs = ", ".join(f'{key if key.isalpha() else json.dumps(key)} = "{item}"' for key, item in value.items())

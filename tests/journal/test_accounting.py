@@ -61,7 +61,7 @@ async def test_one_call_has_one_id_whichever_way_the_vendor_tells_it(running, se
             async with session.get(f"{address}/v1/{path}") as answer:
                 statuses.append(answer.status)
 
-    assert ["call.answered", "call.ended", "record.created"] == [each.type for each in found]
+    assert ["call.answered", "call.ended", "record.created", "recording.ready"] == [each.type for each in found]
     assert {"call-1"} == {call.call_id, dial.call_id, *(each.call_id for each in found)}
     assert {dial.conversation_id} == {each.conversation_id for each in found}
     assert [200, 404, 404, 404, 404] == statuses

@@ -77,7 +77,7 @@ MUTANTS = [
             '("src_cid_name", callee_id_name)',
         ),
         ("auto_answer is dropped", CALLS, '"true" if auto_answer else None', "None"),
-        ("wait is dropped", V1, '"/v1/click2call" if wait else "/v1/click2call/async"', '"/v1/click2call/async"'),
+        ("wait is dropped", V1, '"start_call_and_wait" if wait else "start_call"', '"start_call"'),
         ("customer_id is dropped in silence", V1, "if customer_id is not None:", "if False:"),
         (
             "the wrong extension is dialled",
@@ -92,8 +92,8 @@ MUTANTS = [
             "chosen = leg or await self._customer_leg(call_id)",
             "chosen = await self._customer_leg(call_id)",
         ),
-        ("a whisper is a listen", V1, '"whisper", {"ext"', '"listen", {"ext"'),
-        ("a transfer goes nowhere", V1, '"transfer", {"ext": to,', '"transfer", {"ext": "102" + to,'),
+        ("a whisper is a listen", V1, '"whisper_call", call_id', '"listen_call", call_id'),
+        ("a transfer goes nowhere", V1, '{"ext": to, **', '{"ext": "102" + to, **'),
         ("since is dropped", V1, '"start_date": first,\n            "end_date": last,', '"end_date": last,'),
         ("until is dropped", V1, '"end_date": last,\n            "extension"', '"extension"'),
         ("the number is no filter", V1, '"phone": number,', '"phone": None,'),
@@ -402,15 +402,16 @@ MUTANTS = [
         (
             "event ids are new each time",
             HOOKS,
-            'event_id=hashlib.sha256("\\n".join(part or "" for part in key).encode()).hexdigest()[:32]',
-            "event_id=__import__('uuid').uuid4().hex",
+            'return hashlib.sha256("\\n".join(part or "" for part in key).encode()).hexdigest()[:32]',
+            "return __import__('uuid').uuid4().hex",
         ),
         (
             "events of one call have one id",
             HOOKS,
-            "text(row.sip_call_id), state, source, target)",
-            "text(row.sip_call_id), source, target)",
+            "*map(text, ids), state, *map(text, sides))",
+            "*map(text, ids), *map(text, sides))",
         ),
+        ("a recording is never told to be ready", HOOKS, "if event.type is EventType.RECORD_CREATED", "if False"),
         ("an answer is told as an end", HOOKS, '"answered": EventType.ANSWERED', '"answered": EventType.ENDED'),
         ("an unknown event is a crash", HOOKS, "EVENTS.get(state, EventType.UNKNOWN)", "EVENTS[state]"),
         (
@@ -422,7 +423,7 @@ MUTANTS = [
         (
             "an event's call has another id",
             HOOKS,
-            "        call_id=call_id,\n        sip_call_id",
+            "        call_id=text(row.call_id),\n        sip_call_id",
             "        call_id=text(row.sip_call_id),\n        sip_call_id",
         ),
         (

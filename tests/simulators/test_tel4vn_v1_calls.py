@@ -268,8 +268,8 @@ async def test_call_control_of_an_unknown_call_is_not_found(pbx, client, operati
 @pytest.mark.parametrize(
     ("operation", "body"),
     [
-        ("transfer", {"ext": "102"}),
         ("transfer", {"ext": "102", "legs": "both"}),
+        ("transfer", {"ext": "102", "legs": ""}),
         ("transfer", {"legs": "aleg"}),
         ("listen", {}),
         ("whisper", {"ext": 102}),
@@ -282,6 +282,14 @@ async def test_call_control_wants_complete_bodies(pbx, client, call_id, operatio
     answer = await client.post(f"/v1/call/{call_id}/{operation}", body, checked=False)
 
     assert (answer.status, pbx.rung) == (400, [])
+
+
+async def test_a_transfer_without_legs_moves_the_customer(pbx, client, call_id):
+    """One of the two documents has no legs in it."""
+    answer = await client.post(f"/v1/call/{call_id}/transfer", {"ext": "102"})
+
+    assert {"status": "success", "call_id": call_id, "ext": "102"} == answer.body
+    assert (pbx.calls[call_id].aleg, pbx.calls[call_id].bleg) == ("102", pbx.calls[call_id].number)
 
 
 async def test_park_cuts_the_leg_and_drops_the_other_after_a_while(pbx, client, call_id):

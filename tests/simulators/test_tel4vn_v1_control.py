@@ -20,7 +20,7 @@ async def test_state_shows_everything(pbx, client, hooked):
     assert [rung["number"] for rung in state["originated"]] == ["0899098899"]
     assert state["rung"] == [{"operation": "listen", "call_id": call_id, "extension": "102"}]
     assert [sent["event"] for sent in state["webhooks_sent"]] == ["ringing", "answered"]
-    assert [hook["event"] for hook in state["hooks"]] == ["ringing", "answered", "hangup", "cdr", "missed"]
+    assert [hook["event"] for hook in state["hooks"]] == ["ringing", "answered", "hangup", "cdr"]
     assert [(phone["extension"], phone["registered"]) for phone in state["extensions"]][2:] == [
         ("103", True),
         ("104", False),

@@ -92,20 +92,23 @@ async def test_an_inbound_call_is_told_from_customer_to_extension(pbx, hooked):
     }
 
 
-async def test_a_missed_call_is_told(pbx, hooked):
-    """An inbound call that nobody answered is missed, then it ends."""
+@pytest.mark.parametrize("shape", ["2021", "2023"])
+async def test_a_call_that_nobody_answers_only_ends(pbx, client, hooked, shape):
+    """The documents know four events, and a hook for a missed call is taken and never fired."""
+    pbx.behaviour.hook_shape = shape
+    await client.post("/v1/event", {"callback_url": hooked.url, "event": "missed"}, checked=False)
     pbx.behaviour.extension_answers = False
     pbx.incoming("0899888999")
     await pbx.advance(3)
 
-    assert hooked.states == ["ringing", "missed", "hangup", "cdr"]
-    assert [body.get("billsec") for body in hooked.bodies] == [None, None, 0, 0]
+    assert hooked.states == ["ringing", "hangup", "cdr"]
+    assert [body.get("billsec") for body in hooked.bodies] == [None, 0, 0]
     for body in hooked.bodies:
         wire.check_webhook(body)
 
 
-async def test_an_unanswered_outbound_call_is_not_missed(pbx, client, hooked):
-    """Only inbound calls can be missed."""
+async def test_an_unanswered_outbound_call_ends_too(pbx, client, hooked):
+    """It rings, and it ends."""
     pbx.behaviour.number_answers = False
     await dial(client)
     await pbx.advance(8)

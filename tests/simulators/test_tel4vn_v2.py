@@ -231,7 +231,7 @@ async def test_the_webhook_of_a_record_has_its_status(pbx, client):
 
 @pytest.mark.parametrize("kind", ["autodialer", "autocall"])
 async def test_a_queue_lives_through_its_states(pbx, client, kind):
-    """Loaded it runs, it is stopped, started and deleted, and afterwards it is not found."""
+    """Loaded it runs, it is stopped and started, and, stopped again, deleted; afterwards it is not found."""
     base = f"/v2/{kind}/queue"
     loaded = await client.post(base, LOADS[kind])
     queue = pbx.queues[kind, "Q1"]
@@ -239,8 +239,11 @@ async def test_a_queue_lives_through_its_states(pbx, client, kind):
     for word in ("stop", "start"):
         await client.post(f"{base}/{word}", {"queue_code": "Q1"})
         states.append(queue.running)
+    running = await client.post(f"{base}/delete", {"queue_code": "Q1"})
+    await client.post(f"{base}/stop", {"queue_code": "Q1"})
     await client.post(f"{base}/delete", {"queue_code": "Q1"})
 
+    assert (running.status, running.body.get("message", running.body.get("content"))) == (400, "queue is running")
     assert (states, queue.customers) == ([True, False, True], {"KH01": [NUMBER]})
     assert [rung.operation for rung in pbx.rung] == ["start_queue"]
     if kind == "autocall":
@@ -251,10 +254,13 @@ async def test_a_queue_lives_through_its_states(pbx, client, kind):
 
 
 async def test_a_load_is_refused_in_the_documents_words(pbx, client):
-    """A campaign that is not there, and a load of nobody."""
+    """A campaign that is not there, a load of nobody, and one of whom nobody can be reached."""
     wrong = await client.post("/v2/autodialer/queue", {**LOADS["autodialer"], "campaign_id": "C9"})
     nobody = await client.post("/v2/autocall/queue", {**LOADS["autocall"], "customers": []}, checked=False)
+    unreachable = {**LOADS["autocall"], "customers": [{"id": "KH02", "mobiles": ["1"]}]}
+    failed = await client.post("/v2/autocall/queue", unreachable)
 
+    assert failed.body == {"code": 400, "content": "import fail", "data": {"fail": ["KH02"], "success": []}}
     assert wrong.body == {"message": "campaign is invalid"}
     assert nobody.body == {"code": 400, "content": "import fail", "data": {"fail": [], "success": []}}
     assert pbx.queues == {}

@@ -22,7 +22,6 @@ EVENTS = {
     "ringing": EventType.RINGING,
     "answered": EventType.ANSWERED,
     "hangup": EventType.ENDED,
-    "missed": EventType.MISSED,
     "cdr": EventType.RECORD_CREATED,
 }
 
@@ -196,6 +195,7 @@ class Tel4vnFarSide:
                 type=EVENTS[body["state"]],
                 call_id=body["call_id"],
                 occurred_at=_occurred(body),
+                beside=(EventType.RECORDING_READY,) if body.get("recording_url") else (),
             )
             for request, body in zip(arrived, told, strict=True)
         ]

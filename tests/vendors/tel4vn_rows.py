@@ -4,8 +4,9 @@ from tests.vendors.four_ways import Row
 
 NUMBER = "0899888999"
 STARTED = {"account": "hanoi", "extension": "101", "number": NUMBER}
+SEEN_HOOK = {"hook_id": "{hook}", "event": "call.ended", "domain": "test.tel4vn.com"}
 HOOKS = [
-    Row("3", "list_hooks", {}, "GET", "/v1/event", sees={"items": [{"hook_id": "{hook}", "event": "call.ended"}]}),
+    Row("3", "list_hooks", {}, "GET", "/v1/event", sees={"items": [SEEN_HOOK]}),
     Row(
         "4",
         "create_hook",
@@ -14,6 +15,15 @@ HOOKS = [
         "/v1/event",
         body={"callback_url": "https://crm.example.vn/hooks", "callback_apikey": "foo", "event": "cdr"},
         sees={"event": "record.created", "vendor_event": "cdr", "url": "https://crm.example.vn/hooks"},
+    ),
+    Row(
+        "4 for recordings",
+        "create_hook",
+        {"event": "recording.ready", "url": "https://crm.example.vn/hooks"},
+        "POST",
+        "/v1/event",
+        body={"callback_url": "https://crm.example.vn/hooks", "event": "cdr"},
+        sees={"event": "recording.ready", "vendor_event": "cdr"},
     ),
     Row("5", "delete_hook", {"hook_id": "{hook}"}, "DELETE", "/v1/event/{hook}"),
 ]

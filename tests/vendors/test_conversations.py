@@ -46,7 +46,7 @@ async def test_everything_about_a_conversation_is_told_in_one_place(tmp_path):
             started = await gateway["hanoi"].click_to_call.start_call(extension="101", number=NUMBER)
             await pbx.advance(600)
             await pbx.settle()
-            await receiver.has(4)
+            await receiver.has(5)
             async with asyncio.timeout(20):
                 while await undelivered(session, url, started.dial_id):  # noqa: ASYNC110 # each turn asks the sidecar
                     await asyncio.sleep(0)
@@ -69,9 +69,9 @@ async def test_everything_about_a_conversation_is_told_in_one_place(tmp_path):
         dial["number"],
     )
     assert started.call_id == dial["answer"]["call_id"]
-    kinds = ["call.ringing", "call.answered", "call.ended", "record.created"]
+    kinds = ["call.ringing", "call.answered", "call.ended", "record.created", "recording.ready"]
     assert kinds == [each["type"] for each in told["events"]]
-    assert [1, 2, 3, 4] == [each["seq"] for each in told["deliveries"]]
+    assert [1, 2, 3, 4, 5] == [each["seq"] for each in told["deliveries"]]
 
     settings = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
     (tmp_path / "gateway.toml").write_text(

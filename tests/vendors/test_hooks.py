@@ -85,9 +85,44 @@ async def test_a_call_at_the_pbx_is_in_the_journal_from_ring_to_record(still, ru
         found = await events_of(gateway)
 
     assert {200} == {sent.status for sent in still.webhooks_sent}
-    assert ["call.ringing", "call.answered", "call.ended", "record.created"] == [each.type for each in found]
+    expected = ["call.ringing", "call.answered", "call.ended", "record.created", "recording.ready"]
+    assert expected == [each.type for each in found]
     assert 1 == len({each.conversation_id for each in found})
     assert not any(each.late for each in found)
+
+
+async def test_a_recording_that_comes_later_is_told_once(running, session):
+    """The record's webhook comes again with the recording: that is news, and of the same conversation; once more is
+    not.
+    """
+    record = {**RINGING, "state": "cdr", "billsec": 0, "recording_url": ""}
+    ready = {**record, "billsec": 60, "recording_url": "https://pbx.example.vn/r/c1.wav"}
+    async with running() as (gateway, url):
+        for body in (RINGING, record, ready, ready):
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=body) as answer:
+                assert {"status": "ok"} == await answer.json()
+        found = await events_of(gateway)
+        async with session.get(f"{url}/v1/conversations/c1", params={"account": "hanoi"}) as answer:
+            conversation = await answer.json()
+
+    assert ["call.ringing", "record.created", "recording.ready"] == [each.type for each in found]
+    assert [None, 0, 60] == [each.talk_seconds for each in found]
+    assert 1 == len({each.conversation_id for each in found})
+    assert 60 == conversation["talk_seconds"]
+    assert "recording" in {each["kind"] for each in conversation["links"]}
+
+
+async def test_a_webhook_of_another_tenant_is_kept_apart(still, running, session, tmp_path):
+    """No event of ours comes of it, and somebody can look at it."""
+    settings = {"base_url": still.url, "api_key": still.api_key, "domain": "test.tel4vn.com"}
+    async with running(settings=settings) as (gateway, url):
+        for domain, status in (("other.tel4vn.com", "quarantined"), ("test.tel4vn.com", "ok")):
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**RINGING, "domain": domain}) as answer:
+                assert (200, {"status": status}) == (answer.status, await answer.json())
+        (event,) = await events_of(gateway)
+
+    assert "test.tel4vn.com" == event.raw["domain"]
+    assert [("invalid_request",)] == rows(tmp_path, "SELECT reason FROM quarantine")
 
 
 async def test_the_vendor_is_told_the_accounts_own_address(still, running):

@@ -88,10 +88,13 @@ async def test_a_vendors_late_end_informs_only(world):
     await world.advance(300)
 
     found = (await world.known()).events
-    assert [EventType.ENDED, EventType.RECORD_CREATED] == [e.type for e in found if e.source is RECONCILED]
-    late = {each.raw["state"]: (each.type, each.late) for each in found if each.source is not RECONCILED}
-    assert (EventType.UNKNOWN, True) == late["hangup"] == late["cdr"]
-    assert (EventType.RINGING, True) == late["ringing"]
+    expected = [EventType.ENDED, EventType.RECORD_CREATED, EventType.RECORDING_READY]
+    assert expected == [each.type for each in found if each.source is RECONCILED]
+    late = [(each.raw["state"], each.type, each.late) for each in found if each.source is not RECONCILED]
+    assert [("hangup", EventType.UNKNOWN, True), *[("cdr", EventType.UNKNOWN, True)] * 2] == [
+        each for each in late if each[0] in {"hangup", "cdr"}
+    ]
+    assert ("ringing", EventType.RINGING, True) in late
     assert [] == [each for each in await world.differences() if "watermark" not in each]
 
 
@@ -119,6 +122,56 @@ async def test_a_call_without_end_or_record_is_given_up_and_its_late_record_info
 
     assert [EventType.RINGING, EventType.ENDED, EventType.RECORD_CREATED] == [kind for kind, _ in await told(world)]
     assert Outcome.CANCELLED == (await conversation(world)).outcome
+
+
+async def test_a_recording_is_told_of_once_whenever_it_comes(world):
+    """With its record, or later; and with the vendor's word for how the call ended."""
+    rows = [
+        world.pbx.add_record(time_started=world.now - timedelta(minutes=age), recording_url=url, duration=60)
+        for age, url in ((5, "https://recording.demo/x"), (6, ""))
+    ]
+    for url in ("", "https://recording.demo/y", "https://recording.demo/y"):
+        rows[1]["recording_url"] = url
+        await world.look()
+        await world.advance(900)  # until it reads further back
+
+    found = (await world.known()).events
+    ready = [each for each in found if each.type is EventType.RECORDING_READY]
+    assert [row["id"].strip() for row in rows] == [each.call_id for each in ready]
+    assert {(RECONCILED, "ANSWERED", None)} == {(each.source, each.vendor_status, each.occurred_at) for each in ready}
+    assert 2 == sum(each.type is EventType.RECORD_CREATED for each in found)
+    assert 2 == len({each.conversation_id for each in found})
+
+
+async def test_a_recording_that_the_vendor_told_of_is_not_told_again(world):
+    """The reconciler finds it in the record, and knows it."""
+    world.pbx.behaviour.webhook_faults.drop_rate = 0
+    call = world.begin("outbound", NUMBER, "111", [])
+    await world.advance(5)
+    await world.pbx.answer(call.call_id)
+    await world.pbx.hang_up(call.call_id)
+    await world.heard()
+    await world.advance(300)
+    await world.look()
+
+    ready = [each.source for each in (await world.known()).events if each.type is EventType.RECORDING_READY]
+    assert [EventSource.VENDOR] == ready
+
+
+async def test_an_account_that_cannot_be_asked_is_left_alone(tmp_path, caplog):
+    """One that has a reseller's secret only is neither asked nor complained of again and again."""
+    settings = {"base_url": "http://127.0.0.1:9", "tenant_secret": "t"}
+    config = {
+        "accounts": {"hanoi": {"vendor": "tel4vn-v1", "settings": settings}},
+        "journal": {"url": f"sqlite:///{tmp_path}/gateway.db"},
+    }
+    async with Gateway.from_config(config) as gateway:
+        reconciler = Reconciler(gateway["hanoi"], await gateway.journal.get(), 0.0)
+
+        await reconciler.run()
+
+    assert 1 == caplog.text.count("reconciler.stopped")
+    assert "reconciler.failed" not in caplog.text
 
 
 async def test_a_new_journal_begins_a_day_ago(world):

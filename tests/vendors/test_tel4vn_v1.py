@@ -305,6 +305,31 @@ async def test_an_outcome_without_a_documented_spelling_is_picked_out(still, han
     assert sorted(found) == ["CANCELLED", "cancel"]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN])
+async def test_every_documented_status_is_asked_for(still, hanoi, outcome):
+    """The vendor looks for it, and says how many there are."""
+    for status in ("FAILED", "UNKNOWN", "ANSWERED"):
+        still.add_record(status=status)
+
+    page = await hanoi.history.list_records(outcome=outcome)
+
+    assert [outcome.upper()] == [record.vendor_status for record in page.items]
+    assert (outcome.upper(), 1) == (dict(still.requests[-1].query)["status"], page.total)
+
+
+@pytest.mark.parametrize(("least", "total"), [(1, 2), (5, 1)])
+async def test_at_least_means_that_however_the_vendor_reads_its_filter(still, hanoi, least, total):
+    """Its document says both "at least" and "more than", and 0 may be no filter: what is too short is left out."""
+    rows = [still.add_record(duration=seconds) for seconds in (0, 4, 5)]
+    told = await hanoi.history.list_records(min_duration_seconds=least)
+    still.faults.add(Fault("/v1/cdr", kind="replace", body={"data": rows, "limit": 9, "page": 1, "total": 3}))
+    page = await hanoi.history.list_records(min_duration_seconds=least)
+
+    assert {str(least - 1)} == {dict(each.query)["min_duration"] for each in still.requests if each.path == "/v1/cdr"}
+    assert total == told.total == len(told.items)
+    assert (set(told.items), None) == (set(page.items), page.total)
+
+
 async def test_a_cursor_goes_with_its_filters_or_with_none(still, hanoi):
     """The same filters again are taken, none are taken, others are refused with the cursor's path."""
     still.seed_records(30, NOW - timedelta(days=1))
@@ -735,7 +760,86 @@ async def test_a_refusal_of_what_does_not_ring_says_nothing_of_ringing(still, ha
     assert caught.value.dial_state is None
 
 
+# Tenants
+
+
+SAID = [{"created": False}, {"created": "no"}, {}, {"message": "update failed"}, {"message": "sure"}, []]
+
+
+@pytest.mark.parametrize("body", SAID)
+async def test_only_a_success_that_is_said_is_one(still, hanoi, body):
+    """The documents show `created` as true and one message; after anything else it is not known what was done."""
+    tenants = hanoi.tenants
+    for ask in (
+        lambda: tenants.create_tenant(tenant_id="test01"),
+        lambda: tenants.update_tenant("test01", enabled=False),
+        lambda: tenants.create_extension("test01", extension="101", password=Secret("x")),
+    ):
+        still.faults.add(Fault("/v1/tenant*", kind="replace", body=orjson.dumps(body).decode()))
+        with pytest.raises(OutcomeUnknown) as caught:
+            await ask()
+        assert caught.value.dial_state is None
+
+
+async def test_what_was_made_need_not_be_described(still, hanoi):
+    """`created` is enough."""
+    still.faults.add(Fault("/v1/tenant*", kind="replace", body={"created": True}, times=2))
+    tenant = await hanoi.tenants.create_tenant(tenant_id="test01")
+    extension = await hanoi.tenants.create_extension("test01", extension="101", password=Secret("x"))
+
+    assert ("test01", None) == (tenant.tenant_id, tenant.user)
+    assert ("101", None) == (extension.extension, extension.enabled)
+
+
+@pytest.mark.parametrize("there", ["/v1/tenant/test01/extension/extension/101", "/v1/tenant/test01/extension/101"])
+async def test_an_extension_is_found_at_either_path(still, hanoi, there):
+    """The printed one first, and after a 404 that of later editions."""
+    await hanoi.tenants.create_tenant(tenant_id="test01")
+    await hanoi.tenants.create_extension("test01", extension="101", password=Secret("x"))
+    known = {"/v1/tenant/test01/extension/extension/101", "/v1/tenant/test01/extension/101"}
+    for path in known - {there}:
+        still.faults.add(Fault(path, kind="refuse", status=404, body={"error": "Not Found"}))
+
+    extension = await hanoi.tenants.get_extension("test01", "101")
+
+    assert ("101", True) == (extension.extension, extension.enabled)
+
+
+async def test_an_extension_that_is_at_neither_path_is_not_found(still, hanoi):
+    """With a path of one's own no other is asked."""
+    ours = {"get_extension": "/v1/tenant/{tenant_id}/extension/{extension}"}
+    async with account(still, paths=ours) as other:
+        for tenants in (hanoi.tenants, other.tenants):
+            with pytest.raises(NotFound):
+                await tenants.get_extension("test01", "101")
+
+    assert 3 == len(still.requests)
+
+
 # Reports
+
+
+async def test_counts_over_a_range_that_the_vendor_finds_too_long_are_added_up(still, hanoi):
+    """The limit of a day is documented for another report: where it holds here too, days are asked for one by one."""
+    for hours in (1, 30, 31):
+        still.add_record(status="BUSY", time_started=NOW - timedelta(hours=hours))
+    refusal = {"error": "date range must be in 24 hours"}
+    still.faults.add(Fault("/v1/report/call_status", kind="refuse", status=400, body=refusal))
+
+    page = await hanoi.reports.count_calls(since=NOW - timedelta(hours=47), until=NOW)
+
+    assert [("BUSY", 3)] == [(each.vendor_status, each.count) for each in page.items]
+    assert [1, 2] == sorted(row["count"] for row in page.items[0].raw)
+    assert 3 == sum(request.path == "/v1/report/call_status" for request in still.requests)
+
+
+async def test_a_day_that_the_vendor_finds_too_long_is_an_error(still, hanoi):
+    """It cannot be asked for in fewer hours than that."""
+    refusal = {"error": "date range must be in 24 hours"}
+    still.faults.add(Fault("/v1/report/call_status", kind="refuse", status=400, body=refusal))
+
+    with pytest.raises(InvalidRequest):
+        await hanoi.reports.count_calls(since=NOW - timedelta(hours=24), until=NOW)
 
 
 async def test_a_long_range_of_call_ids_is_asked_for_in_slices_of_a_day(still, hanoi):
@@ -811,6 +915,20 @@ async def test_an_api_key_that_came_from_a_login_is_asked_for_again_when_it_fail
         await hanoi.call_control.list_calls()
 
     assert sum(request.path == "/v1/auth" for request in still.requests) == 2
+
+
+@pytest.mark.parametrize("flag", ["user_enabled", "enabled"])
+async def test_a_user_that_is_disabled_is_named_as_the_reason_only_when_no_token_comes(still, flag):
+    """The login tells whether the user is enabled, by either document's name for it."""
+    own = {"api_key": None, "username": still.username, "password": still.password}
+    login = {"data": {"api_key": still.api_key, flag: "false", "level": "admin"}}
+    still.faults.add(Fault("/v1/auth", kind="replace", body=login, times=None))
+    async with account(still, **own) as hanoi:
+        await hanoi.call_control.list_calls()
+    still.faults.add(Fault("/v1/auth/token", kind="refuse", status=401, body={"error": "no"}, times=None))
+    async with account(still, **own) as hanoi:
+        with pytest.raises(VendorAuthFailed, match="disabled"):
+            await hanoi.call_control.list_calls()
 
 
 REFUSED_TOKENS = [
@@ -1127,6 +1245,7 @@ async def test_a_refused_park_carries_no_word_and_is_a_refusal_all_the_same(stil
         await hanoi.call_control.park_call(started.call_id, leg=Leg.A)
 
     assert DialState.NOT_PLACED is caught.value.dial_state
+    assert "does not document" not in str(caught.value)
 
 
 @pytest.mark.parametrize("way", ["embedded", "remote"])
@@ -1154,7 +1273,7 @@ async def test_calls_that_wait_starve_nobody(far, way):
 
 
 async def test_a_transfer_without_a_leg_moves_the_customer(still, hanoi):
-    """Who called in is leg a, who was called is leg b; for a call that is gone nothing is sent."""
+    """Who called in is leg a, who was called is leg b; for a call that is gone the vendor says so, and nothing rang."""
     inbound = still.incoming(NUMBER, extension="101")
     await still.answer(inbound)
     await hanoi.call_control.transfer_call(inbound, to="102")
@@ -1162,8 +1281,20 @@ async def test_a_transfer_without_a_leg_moves_the_customer(still, hanoi):
         await hanoi.call_control.transfer_call("no-such-call", to="102")
 
     transfers = [request.body for request in still.requests if request.path.endswith("/transfer")]
-    assert transfers == [{"ext": "102", "legs": "aleg"}]
+    assert transfers == [{"ext": "102", "legs": "aleg"}, {"ext": "102"}]
     assert DialState.NOT_PLACED is caught.value.dial_state
+
+
+async def test_a_call_that_the_live_list_does_not_show_can_be_transferred(still, hanoi):
+    """Which side is the customer's is not known, so it goes out as in the document that has no legs."""
+    started = await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+    await still.advance(10)
+    still.faults.add(Fault("/v1/call", kind="replace", body={"data": [], "total": 0}))
+
+    await hanoi.call_control.transfer_call(started.call_id, to="102")
+
+    assert {"ext": "102"} == still.requests[-1].body
+    assert ("102", NUMBER) == (still.calls[started.call_id].aleg, still.calls[started.call_id].bleg)
 
 
 async def test_a_leg_that_is_set_leaves_the_others_as_they_are(still):
@@ -1185,6 +1316,55 @@ async def test_customers_do_not_exist_here(still, hanoi):
     assert still.requests == []
 
 
+# Agents
+
+
+async def agents(hanoi):
+    """Every agent by extension."""
+    return {agent.extension: agent for agent in (await hanoi.agents.list_agents()).items}
+
+
+async def test_an_agents_call_names_the_other_side(still, hanoi):
+    """The monitor says who was called: in an inbound call that is us, and the list of calls knows who called."""
+    inbound = still.incoming(NUMBER, extension="101")
+    await still.answer(inbound)
+    outbound = (await hanoi.click_to_call.start_call(extension="102", number="0899111222")).call_id
+
+    found = await agents(hanoi)
+
+    assert (inbound, Direction.INBOUND, NUMBER) == (
+        found["101"].call_id,
+        found["101"].call_direction,
+        found["101"].call_number,
+    )
+    assert (outbound, "0899111222") == (found["102"].call_id, found["102"].call_number)
+    assert (None, None) == (found["103"].call_id, found["103"].call_number)
+    assert {("MicroSIP/3.20.6", still.domain)} == {(agent.device, agent.domain) for agent in found.values()}
+
+
+@pytest.mark.parametrize("destination", ["101", "19001919"])
+@pytest.mark.parametrize("calls", [{"data": [], "total": 0}, {"error": "no"}])
+async def test_an_agents_call_whose_other_side_nobody_tells_has_none(still, hanoi, destination, calls):
+    """Never our own extension or hotline."""
+    await still.answer(still.incoming(NUMBER, extension="101"))
+    row = next(agent.raw for agent in (await hanoi.agents.list_agents()).items if agent.extension == "101")
+    body = {"data": [{**row, "destination": destination}], "total": 1}
+    still.faults.add(Fault("/v1/monitor/agent", kind="replace", body=body))
+    still.faults.add(Fault("/v1/call", kind="replace", status=400 if "error" in calls else 200, body=calls))
+
+    agent = await hanoi.agents.get_agent("101")
+
+    assert (Direction.INBOUND, None) == (agent.call_direction, agent.call_number)
+
+
+async def test_a_free_pbx_is_asked_for_its_agents_only(still, hanoi):
+    """The list of calls is looked at only where somebody calls in."""
+    await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+    await agents(hanoi)
+
+    assert [] == [request for request in still.requests if request.path == "/v1/call"]
+
+
 # Hooks and webhooks
 
 
@@ -1192,22 +1372,36 @@ async def test_customers_do_not_exist_here(still, hanoi):
 async def test_hooks_work_in_both_shapes(still, hanoi, shape):
     """A hook is created, found with its id, and deleted, whichever edition the host follows."""
     still.behaviour.hook_shape = shape
-    made = await hanoi.events.create_hook(event=EventType.MISSED, url="https://crm.example.vn/h", api_key=Secret("k"))
+    made = await hanoi.events.create_hook(event=EventType.ENDED, url="https://crm.example.vn/h", api_key=Secret("k"))
     listed = (await hanoi.events.list_hooks()).items
     await hanoi.events.delete_hook(made.hook_id)
 
-    assert [(made.hook_id, EventType.MISSED, "missed")] == [(h.hook_id, h.event, h.vendor_event) for h in listed]
+    assert [(made.hook_id, EventType.ENDED, "hangup")] == [(h.hook_id, h.event, h.vendor_event) for h in listed]
+    assert [still.domain] == [h.domain for h in listed]
     assert (await hanoi.events.list_hooks()).items == ()
 
 
-@pytest.mark.parametrize("event", [EventType.RECORDING_READY, EventType.UNKNOWN])
+@pytest.mark.parametrize("event", [EventType.MISSED, EventType.UNKNOWN])
 async def test_an_event_that_the_vendor_has_not_is_refused(still, hanoi, event):
     """The vendor would take the name and never send anything, so it is not asked."""
     with pytest.raises(Unsupported) as caught:
         await hanoi.events.create_hook(event=event, url="https://crm.example.vn/h")
 
     assert event.value in caught.value.message
+    assert "never send it" in caught.value.message
     assert still.requests == []
+
+
+@pytest.mark.parametrize("said", [False, "false", 0, "no", None])
+async def test_a_hook_that_is_not_said_to_be_made_or_deleted_is_open(still, hanoi, said):
+    """`true` is what the documents show; anything else says neither."""
+    for flag, ask in (
+        ("created", lambda: hanoi.events.create_hook(event=EventType.ENDED, url="https://crm.example.vn/h")),
+        ("deleted", lambda: hanoi.events.delete_hook("h1")),
+    ):
+        still.faults.add(Fault("/v1/event*", kind="replace", body={flag: said} if said is not None else {}))
+        with pytest.raises(OutcomeUnknown):
+            await ask()
 
 
 @pytest.mark.parametrize("url", ["not a url", "ftp://crm.example.vn/h", "https:///h"])
@@ -1263,7 +1457,7 @@ async def test_a_calls_events_carry_the_ids_of_its_answer_and_its_record(still, 
     events = [event for request in kept for event in await hanoi.events.parse_webhook(request)]
 
     expected = [EventType.RINGING, EventType.ANSWERED, EventType.ENDED, EventType.RECORD_CREATED]
-    assert expected == [event.type for event in events]
+    assert [*expected, EventType.RECORDING_READY] == [event.type for event in events]
     assert {(started.call_id, record.sip_call_id)} == {(event.call_id, event.sip_call_id) for event in events}
     sides = {(event.from_number, event.to_number, event.extension, event.hotline) for event in events}
     assert {(record.from_number, record.to_number, record.extension, record.hotline)} == sides
@@ -1316,7 +1510,7 @@ async def test_the_documents_sample_is_read_as_its_text_says(hanoi, kind):
 )
 async def test_every_state_has_our_word_and_new_ones_are_unknown(hanoi, state, expected):
     """A state that the vendor invents later is kept as unknown, with the vendor's body."""
-    (event,) = await hanoi.events.parse_webhook(_webhook(orjson.dumps({**EVENT, "state": state})))
+    event, *_ = await hanoi.events.parse_webhook(_webhook(orjson.dumps({**EVENT, "state": state})))
 
     assert expected is event.type
     assert state == event.raw["state"]
@@ -1327,14 +1521,80 @@ async def test_an_event_keeps_its_id_when_it_comes_again_and_phones_of_a_group_h
 
     async def ids(**changes):
         body = {**EVENT, **changes}
-        (first,) = await hanoi.events.parse_webhook(_webhook(orjson.dumps(body)))
-        (second,) = await hanoi.events.parse_webhook(_webhook(body, "application/x-www-form-urlencoded"))
+        first, *_ = await hanoi.events.parse_webhook(_webhook(orjson.dumps(body)))
+        second, *_ = await hanoi.events.parse_webhook(_webhook(body, "application/x-www-form-urlencoded"))
         return {first.event_id, second.event_id}
 
     same, other_phone, other_state = await ids(), await ids(to_number="102"), await ids(state="cdr")
 
     assert [len(each) for each in (same, other_phone, other_state)] == [1, 1, 1]
     assert len(same | other_phone | other_state) == 3
+
+
+async def test_a_record_that_has_a_recording_tells_of_both(hanoi):
+    """One webhook, two events of one call: the record, and once its address is there, that the recording is ready."""
+    early, ready = [
+        await hanoi.events.parse_webhook(_webhook(orjson.dumps({**EVENT, "state": "cdr", **more})))
+        for more in ({"recording_url": "", "billsec": 0}, {"recording_url": "https://recording.demo/x", "billsec": 60})
+    ]
+    hangup = await hanoi.events.parse_webhook(_webhook(orjson.dumps(EVENT)))
+
+    assert [EventType.RECORD_CREATED] == [event.type for event in early]
+    assert [EventType.RECORD_CREATED, EventType.RECORDING_READY] == [event.type for event in ready]
+    assert early[0].event_id == ready[0].event_id != ready[1].event_id
+    assert ("avavavav-1111", 60, None) == (ready[1].call_id, ready[1].talk_seconds, ready[1].occurred_at)
+    assert "https://recording.demo/x" == ready[1].raw["recording_url"]
+    assert "recording.demo" not in str(to_json(ready[1]))
+    assert [EventType.ENDED] == [event.type for event in hangup]
+
+
+@pytest.mark.parametrize("url", [None, "", " ", 7, ["x"], {"url": "x"}])
+async def test_an_address_that_is_none_makes_no_recording_ready(hanoi, url):
+    """The record is told of all the same."""
+    body = orjson.dumps({**EVENT, "state": "cdr", "recording_url": url})
+
+    (event,) = await hanoi.events.parse_webhook(_webhook(body))
+
+    assert EventType.RECORD_CREATED is event.type
+
+
+@pytest.mark.parametrize(
+    ("settings", "domain", "ours"),
+    [
+        ({}, "other.tel4vn.com", True),
+        ({"domain": "test.tel4vn.com"}, "other.tel4vn.com", False),
+        ({"domain": "test.tel4vn.com"}, " Test.tel4vn.com:50061", True),
+        ({"domain": "test.tel4vn.com"}, None, True),
+        ({"username": "admin@test.tel4vn.com", "password": "x"}, "other.tel4vn.com", False),
+        ({"username": "admin@test.tel4vn.com", "password": "x"}, "test.tel4vn.com", True),
+        ({"username": "admin@test.tel4vn.com", "password": "x", "domain": "other.vn"}, "other.vn", True),
+    ],
+)
+async def test_a_webhook_of_another_tenant_is_not_ours(still, settings, domain, ours):
+    """Where the account's domain is known, by its user name or a setting, an event of another one is refused."""
+    body = orjson.dumps({**EVENT, "domain": domain})
+    async with account(still, **settings) as hanoi:
+        with contextlib.nullcontext() if ours else pytest.raises(InvalidRequest) as caught:
+            (event,) = await hanoi.events.parse_webhook(_webhook(body))
+
+    assert ours or {"domain"} == set(caught.value.fields)
+    assert not ours or EventType.ENDED is event.type
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome", "status"),
+    [
+        ({"billsec": 0}, None, None),
+        ({"billsec": 5}, Outcome.ANSWERED, None),
+        ({"billsec": 0, "status": "NO ANSWER"}, Outcome.NO_ANSWER, "NO ANSWER"),
+        ({"billsec": 0, "status": "TELEPORTED"}, Outcome.UNKNOWN, "TELEPORTED"),
+    ],
+)
+async def test_an_end_says_how_as_far_as_the_vendor_does(hanoi, more, outcome, status):
+    """No status is documented here, and nobody answered a call without talk; a word that comes is kept."""
+    (event,) = await hanoi.events.parse_webhook(_webhook(orjson.dumps({**EVENT, **more})))
+
+    assert (outcome, status, more["billsec"]) == (event.outcome, event.vendor_status, event.talk_seconds)
 
 
 @pytest.mark.parametrize(
@@ -1449,6 +1709,9 @@ async def test_recordings_that_are_forbidden_do_not_cost_a_token_each(still):
         ({"base_url": "http://127.evil.example"}, "accounts.hanoi.settings", "allow_http"),
         ({"api_key": None}, "accounts.hanoi.settings", "username and password"),
         ({"api_key": ""}, "accounts.hanoi.settings", "username and password"),
+        ({"api_key": None, "tenant_secret": "t", "username": "x"}, "accounts.hanoi.settings", "username and password"),
+        ({"paths": {"get_extensions": "/x"}}, "accounts.hanoi.settings", "did you mean 'get_extension'"),
+        ({"paths": {"get_extension": "/v1/extension/{extension}"}}, "accounts.hanoi.settings", "{tenant_id}"),
         ({"timezone": "Asia/Hanoi"}, "accounts.hanoi.settings", "Asia/Ho_Chi_Minh"),
         ({"base_urll": "x"}, "accounts.hanoi.settings.base_urll", "base_url"),
         ({"paging": "endless"}, "accounts.hanoi.settings.paging", "scroll"),
@@ -1466,6 +1729,21 @@ def test_a_wrong_setting_is_named_with_what_to_write(settings, path, text):
 
     assert path == caught.value.path
     assert text in caught.value.message
+
+
+async def test_an_account_may_have_the_tenants_secret_alone(still):
+    """Tenants work; everything else says which settings it needs, and nothing is sent for it."""
+    async with account(still, api_key=None) as hanoi:
+        tenant = await hanoi.tenants.create_tenant(tenant_id="test01")
+        received = len(still.requests)
+        with pytest.raises(Unsupported, match=r"api_key.*accounts\.hanoi\.settings"):
+            await hanoi.call_control.list_calls()
+        with pytest.raises(Unsupported) as caught:
+            await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert "test01.tel4vn.com" == tenant.domain
+    assert DialState.NOT_PLACED is caught.value.dial_state
+    assert received == len(still.requests)
 
 
 async def test_tenants_need_their_own_secret(still):

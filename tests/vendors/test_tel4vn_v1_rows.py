@@ -278,8 +278,17 @@ ROWS = [
         "get_extension",
         {"tenant_id": "{tenant}", "extension": "101"},
         "GET",
-        "/v1/tenant/{tenant}/extension/101",
+        "/v1/tenant/{tenant}/extension/extension/101",
         sees={"tenant_id": "{tenant}", "extension": "101", "password": "123Abc!@#", "enabled": True},
+    ),
+    Row(
+        "23 elsewhere",
+        "get_extension",
+        {"tenant_id": "{tenant}", "extension": "101"},
+        "GET",
+        "/v1/tenant/{tenant}/extension/101",
+        sees={"extension": "101", "password": "123Abc!@#"},
+        settings={"paths": {"get_extension": "/v1/tenant/{tenant_id}/extension/{extension}"}},
     ),
 ]
 CALLS = {"list_calls", "transfer_call", "listen_call", "whisper_call", "barge_call", "park_call"}

@@ -17,6 +17,7 @@ from gateway import (
     AgentState,
     ConfigError,
     Conflict,
+    CustomerState,
     DialState,
     Direction,
     EventType,
@@ -150,14 +151,14 @@ async def test_a_flex_row_whose_direction_is_not_known_does_not_say_who_called(s
     assert record.to_number == NUMBER
 
 
-async def test_a_ring_before_the_answer_is_kept(still, hanoi):
-    """A ring that the sample puts after its answer is none; one that fits is."""
+async def test_a_ring_is_kept_whenever_it_came(still, hanoi):
+    """In the sample the number rings after the answer, which is the agent's."""
     still.behaviour.cdr_mapping = "flex"
     times = {"dialAt": "2021-06-17 14:14:31", "answeredAt": "2021-06-17 14:14:33", "hangupAt": "2021-06-17 14:14:56"}
     for record_id, ring in (("late", "2021-06-17 14:14:36"), ("right", "2021-06-17 14:14:32")):
         still.add_record(cdrId=record_id, ringAt=ring, **times)
 
-    assert (await hanoi.history.get_record("late")).ringing_at is None
+    assert (await hanoi.history.get_record("late")).ringing_at == datetime(2021, 6, 17, 7, 14, 36, tzinfo=UTC)
     assert (await hanoi.history.get_record("right")).ringing_at == datetime(2021, 6, 17, 7, 14, 32, tzinfo=UTC)
 
 
@@ -420,7 +421,10 @@ async def test_every_envelope_is_read_the_same(still, hanoi, envelope, code, err
         ({"code": 400, "content": "import fail", "data": {"fail": [], "success": []}}, VendorRejected),
         ({"code": 400, "content": ["one", {"phone_number": "two"}], "error": "Bad Request"}, InvalidRequest),
         ({"message": "campaign is invalid"}, InvalidRequest),
-        ({"code": 400, "content": "import fail", "data": {"fail": ["KH02"], "success": ["KH01"]}}, OutcomeUnknown),
+        (
+            {"code": 200, "content": "successfully", "error": "import fail", "data": {"fail": [], "success": ["KH01"]}},
+            OutcomeUnknown,
+        ),
         ({"status": "fail"}, VendorRejected),
         ({}, OutcomeUnknown),
         ([], OutcomeUnknown),
@@ -434,6 +438,34 @@ async def test_only_a_success_that_is_said_is_one(still, hanoi, body, error):
 
     with pytest.raises(error):
         await hanoi.campaigns.load_queue("Q", kind=QueueKind.AUTOCALL, customers=PEOPLE, template="IVR-1")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_refused_import_says_who_was_refused(still, hanoi, status):
+    """By their places among those that were given; whom the vendor names beside them stands there too."""
+    refused = ["KH02", {"id": "KH01", "reason": "no mobile"}, "KH99"]
+    body = {"code": 400, "content": "import fail", "data": {"fail": refused, "success": []}}
+    still.faults.add(Fault("/v2/autocall/queue", kind="replace", status=status, body=body))
+
+    with pytest.raises(VendorRejected) as caught:
+        await hanoi.campaigns.load_queue("Q", kind=QueueKind.AUTOCALL, customers=PEOPLE, template="IVR-1")
+
+    assert {"customers[0]", "customers[1]", "KH99"} == set(caught.value.fields)
+    assert "KH02 was refused" == caught.value.fields["customers[1]"]
+    assert "no mobile" in caught.value.fields["customers[0]"]
+    assert ("import fail", "hanoi") == (caught.value.vendor_code, caught.value.account)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_import_that_failed_for_some_took_the_others(still, hanoi, status):
+    """Both lists filled is a load of those that were taken, which the vendor calls; the others are named."""
+    body = {"code": 400, "content": "import fail", "data": {"fail": ["KH02"], "success": ["KH01"]}}
+    still.faults.add(Fault("/v2/autocall/queue", kind="replace", status=status, body=body))
+
+    load = await hanoi.campaigns.load_queue("Q", kind=QueueKind.AUTOCALL, customers=PEOPLE, template="IVR-1")
+
+    assert (("KH01",), ("KH02",)) == (load.accepted, load.rejected)
+    assert body == load.raw
 
 
 @pytest.mark.parametrize(
@@ -679,14 +711,14 @@ async def test_a_call_by_post_takes_a_customer_a_number_and_an_extension(still, 
     assert still.requests == []
 
 
-async def test_a_call_by_post_needs_its_customer(still):
-    """The body's first field is the customer's id."""
+async def test_a_call_by_post_may_be_nobodys(still):
+    """The body's first field is the customer's id, and the document does not say that it is needed."""
     async with account(still, click_to_call="post") as hanoi:
-        with pytest.raises(InvalidRequest) as caught:
-            await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+        started = await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
 
-    assert ({"customer_id"}, DialState.NOT_PLACED) == (set(caught.value.fields), caught.value.dial_state)
-    assert still.requests == []
+    assert {"mobile": NUMBER, "agent": "101"} == still.requests[-1].body
+    assert [started.call_id] == [each.call_id for each in still.originated]
+    Wire.load("tel4vn-v2").check_requests(still.requests)
 
 
 async def test_legs_and_parking_cannot_be_said(still, hanoi):
@@ -801,6 +833,9 @@ async def test_a_queue_is_loaded_stopped_started_and_deleted(still, hanoi, kind)
     await hanoi.campaigns.start_queue("Q", kind=kind)
     states.append(still.queues[kind, "Q"].running)
     assert still.queues[kind, "Q"].customers == {"KH01": [NUMBER]}
+    with pytest.raises(InvalidRequest, match="queue is running"):
+        await hanoi.campaigns.delete_queue("Q", kind=kind)
+    await hanoi.campaigns.stop_queue("Q", kind=kind)
     await hanoi.campaigns.delete_queue("Q", kind=kind)
 
     assert states == [True, False, True]
@@ -834,6 +869,40 @@ async def test_customers_can_be_kept_from_being_called(still, hanoi):
     assert still.queues["autocall", "Q"].blocked == {"KH_01", "KH_02"}
     with pytest.raises(NotFound):
         await hanoi.campaigns.block_customers("nothing", customer_ids=["KH_01"])
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("new", CustomerState.NEW),
+        ("NEW", CustomerState.NEW),
+        ("queue", CustomerState.QUEUED),
+        ("answered", CustomerState.ANSWERED),
+        ("busy", CustomerState.BUSY),
+        ("no-answered", CustomerState.NO_ANSWER),
+        ("cancel", CustomerState.CANCELLED),
+        ("fail", CustomerState.FAILED),
+        ("unknown", CustomerState.UNKNOWN),
+        ("levitating", CustomerState.UNKNOWN),
+        (None, CustomerState.UNKNOWN),
+    ],
+)
+async def test_a_customers_status_has_our_word(still, hanoi, word, state):
+    """Small as in the table and in capitals as in the samples; the vendor's own word stays."""
+    still.add_customer(customer_id="KH01", status=word, updated_at="2021-07-15T12:50:23.805319Z")
+
+    customer = await hanoi.customers.get_customer("KH01")
+
+    assert (state, word) == (customer.state, customer.vendor_status)
+    assert datetime(2021, 7, 15, 12, 50, 23, 805319, tzinfo=UTC) == customer.updated_at
+
+
+@pytest.mark.parametrize(("agents", "sent"), [(("5001",), "5001"), (("101", "102"), "101,102"), ((), None)])
+async def test_the_agents_of_a_queue_are_one_text(still, hanoi, agents, sent):
+    """One as in the sample, several with commas, and none not at all."""
+    await hanoi.campaigns.load_queue("Q", kind=KINDS[0], customers=PEOPLE, agents=agents, **LOADS[KINDS[0]])
+
+    assert sent == still.requests[-1].body.get("queue_agents")
 
 
 async def test_customers_come_page_by_page_with_their_times(still, hanoi):
@@ -891,7 +960,7 @@ async def test_a_hook_that_was_made_is_told_even_when_it_cannot_be_looked_up(sti
 
 
 async def test_a_records_webhook_carries_its_status(still, hanoi):
-    """`status` is said with `cdr` only, and becomes the event's outcome."""
+    """`status` is said with `cdr` only, and becomes the event's outcome; the word itself stays."""
     body = b'{"call_id": "1", "direction": "outbound", "from_number": "101", "to_number": "0899888999", "state": "cdr",'
     body += b' "status": "not-available", "customer_id": "KH1", "duration": 10, "billsec": 0}'
     request = WebhookRequest(headers={"content-type": "application/json"}, body=body, received_at=NOW)
@@ -899,7 +968,19 @@ async def test_a_records_webhook_carries_its_status(still, hanoi):
     (event,) = await hanoi.events.parse_webhook(request)
 
     assert (event.type, event.outcome) == (EventType.RECORD_CREATED, Outcome.UNREACHABLE)
+    assert "not-available" == event.vendor_status
     assert (event.extension, event.to_number, event.raw["customer_id"]) == ("101", NUMBER, "KH1")
+
+
+@pytest.mark.parametrize("edition", ["cc-2021", "cc-2023"])
+async def test_only_the_edition_of_2023_tells_of_missed_calls(still, edition):
+    """The document has four events; a hook for another would be taken, and never fired."""
+    still.behaviour.hook_shape = edition[-4:]
+    async with account(still, edition=edition) as hanoi:
+        with contextlib.nullcontext() if edition == "cc-2023" else pytest.raises(Unsupported, match=r"call\.missed"):
+            await hanoi.events.create_hook(event=EventType.MISSED, url="https://crm.example.vn/h")
+
+    assert (["missed"] if edition == "cc-2023" else []) == [hook.event for hook in still.webhooks.hooks.values()]
 
 
 async def test_there_is_no_stream_of_events(hanoi):

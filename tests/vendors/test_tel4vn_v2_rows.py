@@ -84,7 +84,7 @@ SEEN_FLEX = {
     "hotline": None,
     "queue": None,
     "started_at": "2021-06-17T07:14:31Z",
-    "ringing_at": None,  # the sample rings after its answer
+    "ringing_at": "2021-06-17T07:14:36Z",  # after the answer, which is the agent's
     "answered_at": "2021-06-17T07:14:33Z",
     "ended_at": "2021-06-17T07:14:56Z",
     "duration_seconds": 25,
@@ -130,6 +130,7 @@ CUSTOMER = {
     "number": "0899888998",
     "contract_number": "ABC123",
 }
+SEEN_CUSTOMER = {**CUSTOMER, "customer_id": "KH01", "state": "new", "vendor_status": "NEW", "updated_at": None}
 BY_POST = {"click_to_call": "post"}
 CONTROL = {"call_id": "{call}", "extension": "102"}
 ROWS = [
@@ -219,6 +220,16 @@ ROWS = [
         "POST",
         "/v2/click2call",
         body={"id": "KH1", "mobile": NUMBER, "agent": "101"},
+        sees=STARTED,
+        settings=BY_POST,
+    ),
+    Row(
+        "10 of nobody",
+        "start_call",
+        {"extension": "101", "number": NUMBER},
+        "POST",
+        "/v2/click2call",
+        body={"mobile": NUMBER, "agent": "101"},
         sees=STARTED,
         settings=BY_POST,
     ),
@@ -357,7 +368,11 @@ ROWS = [
         "GET",
         "/v2/customer",
         query={"campaign_id": "C1", "limit": "5", "offset": "0"},
-        sees={"items": [{**CUSTOMER, "customer_id": "KH01", "vendor_status": "NEW"}], "next": None, "total": 1},
+        sees={
+            "items": [SEEN_CUSTOMER],
+            "next": None,
+            "total": 1,
+        },
     ),
     Row(
         "27",
@@ -365,7 +380,7 @@ ROWS = [
         {"customer_id": "KH01"},
         "GET",
         "/v2/customer/KH01",
-        sees={**CUSTOMER, "customer_id": "KH01", "vendor_status": "NEW"},
+        sees=SEEN_CUSTOMER,
     ),
     Row(
         "28",

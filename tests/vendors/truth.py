@@ -258,7 +258,7 @@ async def world_of(vendor, folder, *, url=None, filed_after=0, **faults):
         if vendor in TEL4VN:
             receiver = Receiver({"hanoi": account}, gateway.config.accounts, {"hanoi": TOKEN}, journal, clock.now)
             address = await stack.enter_async_context(_receiving(receiver))
-            for event in ("ringing", "answered", "hangup", "missed", "cdr"):
+            for event in ("ringing", "answered", "hangup", "cdr"):
                 pbx.webhooks.create(event, address, "")
         else:
             world.hear = Heard(account.adapter, pbx)

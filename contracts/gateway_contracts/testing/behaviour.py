@@ -134,7 +134,7 @@ class BehaviourTests:
     @where_supported
     @proves("load_queue", "start_queue", "stop_queue", "delete_queue", "block_customers")
     async def test_a_queue_is_loaded_steered_and_deleted(self, pbx: Any, far: FarSide) -> None:
-        """The vendor has the customers, dials, pauses, leaves out who is blocked, and has it no more."""
+        """The vendor has the customers, dials, pauses, leaves out who is blocked, and, stopped, has it no more."""
         load, arguments = await method_of(pbx, far, OPERATIONS["load_queue"])
         queue: dict[str, Any] = {"queue_code": "Q2", "kind": QueueKind.AUTOCALL}
 
@@ -144,6 +144,7 @@ class BehaviourTests:
         stopped = far.queue("Q2")
         await pbx.campaigns.start_queue(**queue)
         started = far.queue("Q2")
+        await pbx.campaigns.stop_queue(**queue)
         await pbx.campaigns.delete_queue(**queue)
 
         assert ("Q2", ("KH01",), ()) == (loaded.queue_code, loaded.accepted, loaded.rejected)

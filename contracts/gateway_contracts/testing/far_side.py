@@ -57,13 +57,15 @@ class Oddity(StrEnum):
 @attrs.frozen(kw_only=True)
 class Webhook:
     """A webhook as the vendor sends it, and what it tells: *type* of the call *call_id*, as records name it, and when
-    it *occurred_at*, None where the vendor does not say.
+    it *occurred_at*, None where the vendor does not say. *beside* are the types of other events of that call that the
+    same webhook tells, without a time.
     """
 
     request: WebhookRequest
     type: EventType
     call_id: str
     occurred_at: datetime | None = None
+    beside: tuple[EventType, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

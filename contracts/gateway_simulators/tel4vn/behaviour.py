@@ -75,7 +75,9 @@ class PbxBehaviour:
     token_seconds: float = attrs.field(default=3540, validator=seconds)
     """Life of a token."""
     hook_shape: Literal["2021", "2023"] = attrs.field(default="2021", validator=validators.in_(["2021", "2023"]))
-    """Edition of the documents whose field names the hook list and the reply to a new hook have."""
+    """Edition of the documents whose field names the hook list and the reply to a new hook have. That of 2023 has the
+    event `missed` too, at TEL4VN v2.
+    """
     record_delay_seconds: float = attrs.field(default=0, validator=seconds)
     """How long after the end of a call its record is there; no document says."""
     files_unanswered: bool = attrs.field(default=True, validator=flag)

@@ -290,11 +290,18 @@ class PbxSimulator(ABC):
     def _tell(self, event: str, call: Call, extension: str) -> None:
         if event == "cdr" and not self._files(call):
             return
+        if event == "missed" and not self.tells_missed:
+            return
         body = webhook_body(event, call, extension, self.domain)
         if event == "cdr":
             body |= self.said_with_a_record(self._records.find(call.record_id) or {})
         self._webhooks.send(call.call_id, event, body)
         self._changed()
+
+    @property
+    def tells_missed(self) -> bool:
+        """Whether there is an event for an inbound call that nobody answered: not in the documents [003:180-187]."""
+        return False
 
     def said_with_a_record(self, row: Row) -> dict[str, Any]:
         """What the webhook of a new record says beside what all say."""

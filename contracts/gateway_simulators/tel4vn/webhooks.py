@@ -16,8 +16,8 @@ import orjson
 from gateway_simulators.clock import Clock, Timer
 from gateway_simulators.tel4vn.behaviour import PbxBehaviour
 
-# [003:180-185]; missed and cdr_autocall are in later editions. cdr_autocall is never fired here: no autocall.
-EVENTS = frozenset({"ringing", "answered", "hangup", "cdr", "missed", "cdr_autocall"})
+# [003:180-185]; missed is of a later edition.
+EVENTS = frozenset({"ringing", "answered", "hangup", "cdr", "missed"})
 
 
 @attrs.frozen

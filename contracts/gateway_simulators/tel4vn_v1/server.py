@@ -52,9 +52,8 @@ class Server(PbxServer):
             ("GET", "/v1/tenant/{tenant_id}", secret, self._get_tenant),
             ("PUT", "/v1/tenant/{tenant_id}", secret, self._update_tenant),
             ("POST", "/v1/tenant/{tenant_id}/extension", secret, self._create_extension),
-            ("GET", "/v1/tenant/{tenant_id}/extension/{extension}", secret, self._get_extension),
-            # The curl sample doubles a part of the path [003:1108]; later editions do not.
             ("GET", "/v1/tenant/{tenant_id}/extension/extension/{extension}", secret, self._get_extension),
+            ("GET", "/v1/tenant/{tenant_id}/extension/{extension}", secret, self._get_extension),  # of 2023
             ("GET", "/recording/{name}", everybody, self.get_recording),  # "public" [003:251]
         )
 
@@ -111,7 +110,9 @@ class Server(PbxServer):
     # -- calls [000, 001] ------------------------------------------------------------------------------------------
 
     async def _transfer(self, request: web.Request) -> web.Response:
-        call, extension, leg = self.call_of(request), text_of(request, "ext"), _leg(request)
+        call, extension = self.call_of(request), text_of(request, "ext")
+        customer: Leg = "bleg" if call.direction == "outbound" else "aleg"
+        leg = customer if field_of(request, "legs") is None else _leg(request)  # it may be missing [003:643]
         return self.done(call, {"ext": extension}, lambda: self.phones.transfer(call, extension, leg))
 
     async def _park(self, request: web.Request) -> web.Response:

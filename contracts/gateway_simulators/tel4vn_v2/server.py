@@ -175,7 +175,7 @@ class Server(PbxServer):
         query = {
             "ext": text_of(request, "agent"),
             "phone": text_of(request, "mobile"),
-            "customer_id": text_of(request, "id"),
+            "customer_id": text_of(request, "id", required=False),
         }
         try:
             call = self.phones.dial(query)
@@ -199,16 +199,17 @@ class Server(PbxServer):
             raise Refused(400, "campaign is invalid", {"message": "campaign is invalid"})
         customers = field(request, "customers")
         if not isinstance(customers, list) or not all(isinstance(each, dict) for each in customers) or not customers:
-            body = {"code": 400, "content": "import fail", "data": {"fail": [], "success": []}}
-            raise Refused(400, "import fail", {"message": "import fail"} if kind == "autodialer" else body)
+            raise _import_failed(kind, [])
         taken = {str(each.get("id")): each.get("mobiles") for each in customers if _reachable(each.get("mobiles"))}
+        failed = [str(each.get("id")) for each in customers if str(each.get("id")) not in taken]
+        if not taken:
+            raise _import_failed(kind, failed)
         queue = self.queues.setdefault((kind, code), Queue(kind=kind, queue_code=code))
         queue.running = True
         queue.settings = {name: field(request, name) for name in _QUEUE_SETTINGS if field(request, name) is not None}
         queue.customers |= taken
         if kind == "autodialer":
             return answer(200, {"message": "successfully"})
-        failed = [str(each.get("id")) for each in customers if str(each.get("id")) not in taken]
         return self._said({"fail": failed, "success": list(taken)})
 
     async def _block_customers(self, request: web.Request) -> web.Response:
@@ -224,7 +225,10 @@ class Server(PbxServer):
         return self._ok(kind)
 
     async def _delete_queue(self, request: web.Request, *, kind: Kind) -> web.Response:
-        del self.queues[kind, self._queue(request, kind).queue_code]
+        queue = self._queue(request, kind)
+        if queue.running:  # it is deleted after a stop [002:1034,1352]; how another is refused is not shown
+            raise _refused(kind, 400, "queue is running")
+        del self.queues[kind, queue.queue_code]
         return self._ok(kind)
 
     async def _start_queue(self, request: web.Request, *, kind: Kind) -> web.Response:
@@ -237,8 +241,7 @@ class Server(PbxServer):
     def _queue(self, request: web.Request, kind: Kind) -> Queue:
         queue = self.queues.get((kind, text_of(request, "queue_code")))
         if queue is None:
-            text = "queue not found"
-            raise Refused(404, text, {"message": text} if kind == "autodialer" else {"code": 404, "content": text})
+            raise _refused(kind, 404, "queue not found")
         return queue
 
     def _ok(self, kind: Kind) -> web.Response:
@@ -298,6 +301,18 @@ class Server(PbxServer):
         given = {name: field(request, name) for name in (*_CUSTOMER_FIELDS, "customer_name")}
         row = self.customers.add(self.clock.now(), {name: value or "" for name, value in given.items()})
         return answer(201, self._coded({"code": 201, "content": "successfully", "id": row["customer_id"]}))
+
+
+def _refused(kind: Kind, status: int, text: str) -> Refused:
+    """Say no as the queues of *kind* do [002:981-983,1235-1238]."""
+    return Refused(status, text, {"message": text} if kind == "autodialer" else {"code": status, "content": text})
+
+
+def _import_failed(kind: Kind, failed: list[str]) -> Refused:
+    """Refuse all customers of a load [002:1148-1156]."""
+    text = "import fail"
+    body = {"code": 400, "content": text, "data": {"fail": failed, "success": []}}
+    return Refused(400, text, {"message": text} if kind == "autodialer" else body)
 
 
 def _reachable(mobiles: Any) -> bool:

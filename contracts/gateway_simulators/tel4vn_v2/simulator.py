@@ -87,6 +87,11 @@ class Tel4vnV2Simulator(PbxSimulator):
         self._server.queues[kind, queue_code] = queue
         return queue
 
+    @property
+    def tells_missed(self) -> bool:
+        """Not in the document [002:189-196], but in the edition of 2023."""
+        return self.behaviour.hook_shape == "2023"
+
     def said_with_a_record(self, row: Row) -> dict[str, Any]:
         """The recording and the status, which come with `cdr` only [002:261]."""
         shown = self._server.written(row) if row else {}

@@ -7,7 +7,8 @@ from pathlib import Path
 import attrs
 from gateway_contracts import Account, Direction, Leg, Secret, Vendor, hookimpl
 
-from ..settings import AccountSettings, Paging, rows_a_page
+from ..settings import AccountSettings, Paging, check_paths, rows_a_page
+from .wire import PATHS
 
 TRANSFER_LEG: Mapping[Direction, Leg] = {
     Direction.OUTBOUND: Leg.B,
@@ -20,18 +21,28 @@ def _legs(given: Mapping[Direction, Leg]) -> Mapping[Direction, Leg]:
     return {**TRANSFER_LEG, **given}
 
 
+def _paths(_: object, __: object, value: Mapping[str, str]) -> None:
+    check_paths(value, PATHS)
+
+
 @attrs.frozen(kw_only=True)
 class Settings(AccountSettings):
     """The settings of a `tel4vn-v1` account, beside those that all TEL4VN's accounts have.
 
-    `tenant_secret` is the separate secret token of Tenants. `transfer_leg` is the customer's side of a call by its
+    `tenant_secret` is the separate secret token of Tenants; an account may have it alone, and does nothing else then.
+    `paths` replaces single paths by the name of the operation. `transfer_leg` is the customer's side of a call by its
     direction, moved when a transfer does not say which. `paging` and `page_size` are how records are asked for.
     """
 
     tenant_secret: Secret | None = None
+    paths: Mapping[str, str] = attrs.field(factory=dict, validator=_paths)
     transfer_leg: Mapping[Direction, Leg] = attrs.field(factory=dict, converter=_legs)
     paging: Paging = Paging.OFFSET
     page_size: int = rows_a_page(100)
+
+    def _check_credentials(self) -> None:
+        if not self.tenant_secret or self.username or self.password:
+            super()._check_credentials()
 
 
 @contextlib.asynccontextmanager
@@ -50,5 +61,5 @@ def gateway_vendor() -> Vendor:
         settings=Settings,
         connect=connect,
         support=Path(__file__).with_name("support.json"),
-        far_end=("base_url", "username"),
+        far_end=("base_url", "username", "domain"),
     )

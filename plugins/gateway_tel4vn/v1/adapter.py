@@ -1,7 +1,7 @@
 """TEL4VN v1 in our words. Sources are the documents 000, 001 and 003, named with their lines."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,7 +48,7 @@ from gateway_contracts import (
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
 from gateway_contracts.rows import Rows, read_rows
 
-from ..answers import MAINTENANCE, rows, unwrap
+from ..answers import MAINTENANCE, confirm, rows, unwrap
 from ..calls import Calls, asked
 from ..hooks import Hooks, parse_webhook
 from ..reading import SECOND, Reading, is_empty, read
@@ -63,28 +63,29 @@ MAX_REPORT = timedelta(hours=24)  # 003:806
 @contextlib.asynccontextmanager
 async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["Tel4vnV1"]:
     """The adapter, its session and its token, for as long as the context is open."""
-    paths = {"login_path": "/v1/auth", "token_path": "/v1/auth/token"}
-    async with connected(account, settings, **paths) as http:
+    paths = {**wire.PATHS, **settings.paths}
+    async with connected(account, settings, login_path=paths["log_in"], token_path=paths["issue_token"]) as http:
         reading = Reading.of("tel4vn-v1", account.name, settings)
         yield Tel4vnV1(
             account=account,
             settings=settings,
             http=http,
+            paths=paths,
             reading=reading,
             calls=Calls(http=http, reading=reading),
             hooks=Hooks(
                 http=http,
                 reading=reading,
-                list_path="/v1/event",
-                create_path="/v1/event",
-                delete_path="/v1/event/{hook_id}",
+                list_path=paths["list_hooks"],
+                create_path=paths["create_hook"],
+                delete_path=paths["delete_hook"],
                 own_url=account.hook_url,
             ),
             recorded=Records(
                 http=http,
                 reading=reading,
-                list_path="/v1/cdr",
-                get_path="/v1/cdr/{record_id}",
+                list_path=paths["list_records"],
+                get_path=paths["get_record"],
                 paging=settings.paging,
                 page_size=settings.page_size,
                 settings=settings,
@@ -94,11 +95,12 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
 
 @attrs.frozen(kw_only=True)
 class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Agents, Tenants):
-    """One account of a TEL4VN v1 PBX."""
+    """One account of a TEL4VN v1 PBX. *paths* are those of its operations, by the names of `wire.PATHS`."""
 
     account: Account
     settings: Settings
     http: HttpClient
+    paths: Mapping[str, str]
     reading: Reading
     calls: Calls
     hooks: Hooks
@@ -136,21 +138,23 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             auto_answer=auto_answer,
             hotline=hotline,
         )
-        path = "/v1/click2call" if wait else "/v1/click2call/async"
+        path = self.paths["start_call_and_wait" if wait else "start_call"]
         return await self.calls.dial(path, extension, number, optional, wait=wait)
 
     # Call control
 
     async def list_calls(self) -> Page[Call]:
         """000:36. The curl line of 003:573 names another path, by mistake."""
-        return await self.calls.list("/v1/call")
+        return await self.calls.list(self.paths["list_calls"])
 
     async def transfer_call(self, call_id: str, *, to: str, leg: Leg | None = None) -> None:
-        """000:73. `legs` is required there and missing in 003:643; it is always sent."""
+        """000:73, where `legs` is required, or 003:639, which has none: of a call that is not in the list of calls the
+        customer's side is not known, and the vendor says which one moves, or that there is no such call.
+        """
         chosen = leg or await self._customer_leg(call_id)
-        await self._control(call_id, "transfer", {"ext": to, "legs": wire.LEGS[chosen]})
+        await self._control("transfer_call", call_id, {"ext": to, **({"legs": wire.LEGS[chosen]} if chosen else {})})
 
-    async def _customer_leg(self, call_id: str) -> Leg:
+    async def _customer_leg(self, call_id: str) -> Leg | None:
         try:
             calls = await self.list_calls()
         except GatewayError as error:
@@ -164,11 +168,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
                 dial_state=DialState.NOT_PLACED,
             )
         if call is None:
-            raise NotFound(
-                f"There is no call {call_id} in progress",
-                account=self.account.name,
-                dial_state=DialState.NOT_PLACED,
-            )
+            return None
         leg = self.settings.transfer_leg.get(call.direction)
         if leg is None:
             raise InvalidRequest(
@@ -181,29 +181,31 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     async def listen_call(self, call_id: str, *, extension: str) -> None:
         """000:116."""
-        await self._control(call_id, "listen", {"ext": extension})
+        await self._control("listen_call", call_id, {"ext": extension})
 
     async def whisper_call(self, call_id: str, *, extension: str) -> None:
         """000:158."""
-        await self._control(call_id, "whisper", {"ext": extension})
+        await self._control("whisper_call", call_id, {"ext": extension})
 
     async def barge_call(self, call_id: str, *, extension: str) -> None:
         """000:200."""
-        await self._control(call_id, "barge", {"ext": extension})
+        await self._control("barge_call", call_id, {"ext": extension})
 
     async def park_call(self, call_id: str, *, leg: Leg) -> None:
         """000:240: one side is cut, the other is dropped after ten seconds unless a transfer takes it. Which of them
         `legs` names is not said. A failure carries no word (000:230), and is a documented refusal all the same.
         """
         try:
-            await self._control(call_id, "park", {"legs": wire.LEGS[leg]})
+            await self._control("park_call", call_id, {"legs": wire.LEGS[leg]})
         except VendorRejected as error:
             if error.vendor_code is None:
                 error.dial_state = DialState.NOT_PLACED
+                error.message = "The vendor did not park the call; its documents give this answer without a reason"
+                error.args = (error.message,)
             raise
 
-    async def _control(self, call_id: str, action: str, body: dict[str, str]) -> None:
-        await self.calls.steer(f"/v1/call/{{call_id}}/{action}", call_id, body)
+    async def _control(self, name: str, call_id: str, body: Mapping[str, str]) -> None:
+        await self.calls.steer(self.paths[name], call_id, body)
 
     # History
 
@@ -224,13 +226,17 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         cursor: str | None = None,
         limit: int | None = None,
     ) -> Page[CallRecord]:
-        """003:391. An outcome without a documented spelling is picked out of each page here, so pages may be short."""
+        """003:391. An outcome without a documented spelling, and calls that are long enough, are picked out of each
+        page here, so pages may be short.
+        """
         if direction is Direction.UNKNOWN:
             raise Unsupported("tel4vn-v1 cannot look for an unknown direction", account=self.account.name)
         if is_empty(since, until) or is_empty(ended_since, ended_until):
             return Page(items=(), total=0)
         first, last = self.reading.between(since, until)
         first_ended, last_ended = self.reading.between(ended_since, ended_until)
+        # 003:400 says "at least" and, of 5, "more than five seconds"; 0 may be no filter. So what comes is looked at.
+        longer_than = str(min_duration_seconds - 1) if min_duration_seconds else None
         optional = {
             "start_date": first,
             "end_date": last,
@@ -238,14 +244,16 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             "phone": number,
             "direction": DIRECTION_FILTERS[direction] if direction else None,
             "status": wire.STATUS_FILTERS.get(outcome) if outcome else None,
-            # 003:402: "5" finds calls of more than five seconds.
-            "min_duration": str(min_duration_seconds - 1) if min_duration_seconds else None,
+            "min_duration": longer_than,
             "duration": str(duration_seconds) if duration_seconds is not None else None,
             "start_date_ended": first_ended,
             "end_date_ended": last_ended,
             "recordingfile": recording_name,
         }
-        picks = {"outcome": outcome if outcome not in wire.STATUS_FILTERS else None}
+        picks = {
+            "outcome": outcome if outcome not in wire.STATUS_FILTERS else None,
+            "longer_than_seconds": longer_than,
+        }
         return await self.recorded.page(optional, picks, cursor, limit)
 
     async def get_record(self, record_id: str) -> CallRecord:
@@ -292,14 +300,11 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         found: dict[str, CallIds] = {}
         skipped: list[Any] = []
         # Counted on the vendor's own clock on the wall, which is what it compares.
-        start, end = self.reading.on_the_wall(since, until)
-        while start < end:
-            last = min(start + MAX_REPORT, end) - SECOND
-            answer = await self._report("call_id", start, last)
+        for start, last in _days(*self.reading.on_the_wall(since, until)):
+            answer = await self._report("list_call_ids", start, last)
             some = await read_rows(answer, rows(answer.data), wire.CallIdRow, self._call_ids)
             found.update((each.call_id, each) for each in some.items)
             skipped += some.skipped.values()
-            start = last + SECOND
         every = Rows(items=tuple(found.values()), skipped=dict(enumerate(skipped)))
         return every.page(total=len(every))
 
@@ -310,13 +315,37 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         return CallIds(account=self.account.name, call_id=call_id, sip_call_id=text(row.sip_call_id), raw=raw)
 
     async def count_calls(self, *, since: datetime, until: datetime) -> Page[CallCount]:
-        """003:873."""
+        """003:873, in one question. Its documents know a limit of 24 hours for the other report only (003:806): where
+        the vendor names it here too, day by day.
+        """
         start, end = self.reading.on_the_wall(since, until)
         if start >= end:
             return Page(items=(), total=0)
-        answer = await self._report("call_status", start, end - SECOND)
-        found = await read_rows(answer, rows(answer.data), wire.CallCountRow, self._count)
+        try:
+            found = await self._counts(start, end - SECOND)
+        except InvalidRequest as error:
+            if error.vendor_code != "date range must be in 24 hours" or end - start <= MAX_REPORT:
+                raise
+            found = await self._counts_by_day(start, end)
         return found.page(total=len(found))
+
+    async def _counts(self, start: datetime, last: datetime) -> Rows[CallCount]:
+        answer = await self._report("count_calls", start, last)
+        return await read_rows(answer, rows(answer.data), wire.CallCountRow, self._count)
+
+    async def _counts_by_day(self, start: datetime, end: datetime) -> Rows[CallCount]:
+        """The sums of all days, each word by itself, with the rows that were added up as `raw`."""
+        sums: dict[str, CallCount] = {}
+        skipped: list[Any] = []
+        for first, last in _days(start, end):
+            some = await self._counts(first, last)
+            skipped += some.skipped.values()
+            for each in some.items:
+                known = sums.get(each.vendor_status, attrs.evolve(each, count=0, raw=[]))
+                sums[each.vendor_status] = attrs.evolve(
+                    known, count=known.count + each.count, raw=[*known.raw, each.raw]
+                )
+        return Rows(items=tuple(sums.values()), skipped=dict(enumerate(skipped)))
 
     def _count(self, row: wire.CallCountRow, raw: Any, unreadable: tuple[str, ...] = ()) -> CallCount:
         if unreadable:
@@ -332,23 +361,40 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     async def _report(self, name: str, start: datetime, end: datetime) -> Answer:
         first, last = (f"{moment:{STAMP}}" for moment in (start, end))
         try:
-            return await self.http.send("GET", f"/v1/report/{name}", params=[("start_date", first), ("end_date", last)])
+            return await self.http.send("GET", self.paths[name], params=[("start_date", first), ("end_date", last)])
         except InvalidRequest as error:
             # Both samples and this very text have the two ends the wrong way round (003:778, 003:826, 003:865).
             if error.vendor_code != "start_date must be after end_date":
                 raise
-        return await self.http.send("GET", f"/v1/report/{name}", params=[("start_date", last), ("end_date", first)])
+        return await self.http.send("GET", self.paths[name], params=[("start_date", last), ("end_date", first)])
 
     # Agents
 
     async def list_agents(self) -> Page[Agent]:
-        """003:960: the agents that are logged in."""
-        answer = await self.http.send("GET", "/v1/monitor/agent")
+        """003:960: the agents that are logged in. Who calls them is told by the list of calls."""
+        answer = await self.http.send("GET", self.paths["list_agents"])
         found = await read_rows(answer, rows(answer.data), wire.AgentRow, self._agent)
+        if any(agent.call_direction is Direction.INBOUND for agent in found.items):
+            callers = await self._callers()
+            agents = tuple(
+                attrs.evolve(agent, call_number=callers.get(agent.call_id))
+                if agent.call_direction is Direction.INBOUND
+                else agent
+                for agent in found.items
+            )
+            found = attrs.evolve(found, items=agents)
         return found.page(total=len(found))
 
+    async def _callers(self) -> Mapping[str | None, str | None]:
+        """Who placed each inbound call, by its id: `destination` of 003:950 is who was called."""
+        try:
+            calls = (await self.list_calls()).items
+        except GatewayError:  # what the agents do is known all the same
+            return {}
+        return {call.call_id: call.from_number for call in calls if call.direction is Direction.INBOUND}
+
     def _agent(self, row: wire.AgentRow, raw: Any, _: tuple[str, ...] = ()) -> Agent:
-        extension, call_id = text(row.extension), text(row.call_id)
+        extension, call_id, called = text(row.extension), text(row.call_id), text(row.destination)
         agent_id = text(row.user_id) or text(row.username) or text(row.extension_id) or extension
         if agent_id is None:
             raise ValueError("the agent has no id")
@@ -360,9 +406,11 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             state=wire.AGENT_STATES.get((row.call_state or "").strip().upper(), AgentState.UNKNOWN),
             username=text(row.username),
             call_id=call_id,
-            call_direction=self.reading.direction(row.direction, extension, text(row.destination)) if call_id else None,
-            call_number=text(row.destination),
+            call_direction=self.reading.direction(row.direction, extension, called) if call_id else None,
+            call_number=called if called != extension else None,
             call_started_at=self.reading.time.read(row.call_time, "call_time"),
+            domain=text(row.domain_name),
+            device=text(row.user_agent),
             raw=raw,
         )
 
@@ -380,29 +428,42 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     async def create_tenant(self, *, tenant_id: str) -> Tenant:
         """003:1001."""
-        answer = await self._tenants("POST", "", {"tenant_id": tenant_id})
+        answer = await self._tenants("POST", self.paths["create_tenant"], {}, {"tenant_id": tenant_id})
+        confirm(answer, "created")
         return self._tenant(answer, tenant_id)
 
     async def get_tenant(self, tenant_id: str) -> Tenant:
         """003:1032."""
-        return self._tenant(await self._tenants("GET", f"/{segment('tenant_id', tenant_id)}"), tenant_id)
+        return self._tenant(await self._tenants("GET", self.paths["get_tenant"], {"tenant_id": tenant_id}), tenant_id)
 
     async def update_tenant(self, tenant_id: str, *, enabled: bool) -> None:
         """003:1061."""
-        await self._tenants("PUT", f"/{segment('tenant_id', tenant_id)}", {"enable": enabled})
+        ids, body = {"tenant_id": tenant_id}, {"enable": enabled}
+        confirm(await self._tenants("PUT", self.paths["update_tenant"], ids, body))
 
     async def create_extension(self, tenant_id: str, *, extension: str, password: Secret) -> TenantExtension:
         """003:1096."""
-        path = f"/{segment('tenant_id', tenant_id)}/extension"
-        answer = await self._tenants("POST", path, {"ext": extension, "pwd": password})
-        return self._tenant_extension(answer, tenant_id)
+        ids, body = {"tenant_id": tenant_id}, {"ext": extension, "pwd": password}
+        answer = await self._tenants("POST", self.paths["create_extension"], ids, body)
+        confirm(answer, "created")
+        return self._tenant_extension(answer, tenant_id, made=extension)
 
     async def get_extension(self, tenant_id: str, extension: str) -> TenantExtension:
-        """003:1108, whose curl line says "extension" twice; the later edition says it once."""
-        path = f"/{segment('tenant_id', tenant_id)}/extension/{segment('extension', extension)}"
-        return self._tenant_extension(await self._tenants("GET", path), tenant_id)
+        """003:1108, whose path says "extension" twice; the later edition says it once, which is asked for after a 404
+        unless `paths` says which it is.
+        """
+        ids = {"tenant_id": tenant_id, "extension": extension}
+        try:
+            answer = await self._tenants("GET", self.paths["get_extension"], ids)
+        except NotFound:
+            if "get_extension" in self.settings.paths:
+                raise
+            answer = await self._tenants("GET", wire.OTHER_EXTENSION_PATH, ids)
+        return self._tenant_extension(answer, tenant_id)
 
-    async def _tenants(self, verb: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+    async def _tenants(
+        self, verb: str, path: str, ids: Mapping[str, str], body: Mapping[str, Any] | None = None
+    ) -> Answer:
         secret = self.settings.tenant_secret
         if secret is None:
             raise Unsupported(
@@ -412,7 +473,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             )
         return await self.http.send(
             verb,
-            f"/v1/tenant{path}",
+            path.format(**{name: segment(name, value) for name, value in ids.items()}),
             json=body,
             effect=Effect.READ if verb == "GET" else Effect.WRITE,
             headers={"Authorization": Secret(f"Bearer {secret.reveal()}")},
@@ -447,13 +508,25 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
             raw=answer.data,
         )
 
-    def _tenant_extension(self, answer: Answer, tenant_id: str) -> TenantExtension:
+    def _tenant_extension(self, answer: Answer, tenant_id: str, made: str | None = None) -> TenantExtension:
+        """The extension of *answer*, which names it; what was *made* need not be described."""
         row = answer.parse(wire.ExtensionRow, unwrap(answer.data, "ext"))
+        extension = text(row.ext) or made
+        if extension is None:
+            raise answer.nonsense("names no extension")
         return TenantExtension(
             account=self.account.name,
             tenant_id=tenant_id,
-            extension=text(row.ext) or "",
+            extension=extension,
             password=Secret(row.pwd) if row.pwd else None,
             enabled=truth(row.enabled),
             raw=answer.data,
         )
+
+
+def _days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The slices of a range that a report takes, each with its first and its last second."""
+    while start < end:
+        last = min(start + MAX_REPORT, end) - SECOND
+        yield start, last
+        start = last + SECOND

@@ -10,6 +10,33 @@ from gateway_contracts import AgentState, Leg, Outcome
 
 from ..words import Number
 
+PATHS: Mapping[str, str] = {  # by the name of the operation; the line is that of its "HTTP Request"
+    "log_in": "/v1/auth",  # 003:59
+    "issue_token": "/v1/auth/token",  # 003:102
+    "list_hooks": "/v1/event",  # 003:141
+    "create_hook": "/v1/event",  # 003:168
+    "delete_hook": "/v1/event/{hook_id}",  # 003:209
+    "list_records": "/v1/cdr",  # 003:391
+    "get_record": "/v1/cdr/{record_id}",  # 003:446
+    "start_call_and_wait": "/v1/click2call",  # 001:40, 003:493
+    "start_call": "/v1/click2call/async",  # 001:93, 003:546
+    "list_calls": "/v1/call",  # 000:36, 003:603; the curl line of 003:573 is that of a report
+    "transfer_call": "/v1/call/{call_id}/transfer",  # 000:73, 003:639
+    "listen_call": "/v1/call/{call_id}/listen",  # 000:116, 003:681
+    "whisper_call": "/v1/call/{call_id}/whisper",  # 000:158, 003:723
+    "barge_call": "/v1/call/{call_id}/barge",  # 000:200, 003:765
+    "park_call": "/v1/call/{call_id}/park",  # 000:240
+    "list_call_ids": "/v1/report/call_id",  # 003:814
+    "count_calls": "/v1/report/call_status",  # 003:873
+    "list_agents": "/v1/monitor/agent",  # 003:960
+    "create_tenant": "/v1/tenant",  # 003:1001
+    "get_tenant": "/v1/tenant/{tenant_id}",  # 003:1032
+    "update_tenant": "/v1/tenant/{tenant_id}",  # 003:1061
+    "create_extension": "/v1/tenant/{tenant_id}/extension",  # 003:1096
+    "get_extension": "/v1/tenant/{tenant_id}/extension/extension/{extension}",  # 003:1108; 003:1125 is that of a tenant
+}
+OTHER_EXTENSION_PATH = "/v1/tenant/{tenant_id}/extension/{extension}"  # of the edition of 2023, asked for after a 404
+
 LEGS: Mapping[Leg, str] = {Leg.A: "aleg", Leg.B: "bleg"}  # 000:80
 
 AGENT_STATES: Mapping[str, AgentState] = {  # 003:947; an agent without a call is logged in and free
@@ -19,9 +46,11 @@ AGENT_STATES: Mapping[str, AgentState] = {  # 003:947; an agent without a call i
 }
 
 STATUS_FILTERS: Mapping[Outcome, str] = {
-    # The spellings of 003:839-856. Other outcomes have no documented spelling here and are picked out by us.
+    # The spellings of 003:838-854. Other outcomes have no documented spelling here and are picked out by us.
     Outcome.ANSWERED: "ANSWERED",
     Outcome.BUSY: "BUSY",
+    Outcome.FAILED: "FAILED",
+    Outcome.UNKNOWN: "UNKNOWN",
     Outcome.NO_ANSWER: "NO ANSWER",
 }
 
@@ -56,6 +85,8 @@ class AgentRow:
     call_time: str | None = None
     destination: str | None = None
     direction: str | int | None = None
+    user_agent: str | None = None
+    domain_name: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +117,6 @@ class TenantRow:
 class ExtensionRow:
     """003:1084-1092 and 003:1116-1122."""
 
-    ext: str | int
+    ext: str | int | None = None
     pwd: str | None = None
     enabled: str | bool | None = None

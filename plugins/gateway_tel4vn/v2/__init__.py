@@ -8,8 +8,8 @@ from pathlib import Path
 import attrs
 from gateway_contracts import Account, Vendor, hookimpl
 
-from ..settings import AccountSettings, rows_a_page
-from .wire import Edition, check_paths
+from ..settings import AccountSettings, check_paths, rows_a_page
+from .wire import CC_2021, Edition
 
 
 class Form(StrEnum):
@@ -20,7 +20,7 @@ class Form(StrEnum):
 
 
 def _paths(_: object, __: object, value: Mapping[str, str]) -> None:
-    check_paths(value)
+    check_paths(value, CC_2021)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,5 +54,5 @@ def gateway_vendor() -> Vendor:
         settings=Settings,
         connect=connect,
         support=Path(__file__).with_name("support.json"),
-        far_end=("base_url", "username"),
+        far_end=("base_url", "username", "domain"),
     )

@@ -3,14 +3,13 @@
 Rows ignore what they do not know. `None` stands for what a host leaves out; numbers that arrive as text are taken.
 """
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 import attrs
-from gateway_contracts import QueueKind, nearest
+from gateway_contracts import CustomerState, QueueKind
 
 
 class Edition(StrEnum):
@@ -20,7 +19,7 @@ class Edition(StrEnum):
     CC_2023 = "cc-2023"
 
 
-_CC_2021: Mapping[str, str] = {  # document 002, by the name of the operation; the line is that of its "HTTP Request"
+CC_2021: Mapping[str, str] = {  # document 002, by the name of the operation; the line is that of its "HTTP Request"
     "log_in": "/v1/auth",  # :62
     "issue_token": "/v2/auth/token",  # :111
     "list_hooks": "/v1/event",  # :150
@@ -64,7 +63,7 @@ _CC_2023: Mapping[str, str | None] = {  # what the public edition of October 202
     "get_agent": "/v3/extension/{agent_id}/loggedin",
 }
 PATHS: Mapping[Edition, Mapping[str, str | None]] = MappingProxyType(
-    {Edition.CC_2021: _CC_2021, Edition.CC_2023: {**_CC_2021, **_CC_2023}}
+    {Edition.CC_2021: CC_2021, Edition.CC_2023: {**CC_2021, **_CC_2023}}
 )
 
 FLEX: Mapping[str, str] = {  # 002:304-316, beside the names of the Default mapping (002:282-298)
@@ -105,6 +104,18 @@ CUSTOMER_FIELDS: Mapping[str, str] = {  # 002:1699-1703, by our argument
 }
 
 
+CUSTOMER_STATES: Mapping[str, CustomerState] = {  # 002:1543-1550, small there and in capitals in the samples (002:1503)
+    "new": CustomerState.NEW,
+    "queue": CustomerState.QUEUED,
+    "answered": CustomerState.ANSWERED,
+    "busy": CustomerState.BUSY,
+    "no-answered": CustomerState.NO_ANSWER,
+    "cancel": CustomerState.CANCELLED,
+    "fail": CustomerState.FAILED,
+    "unknown": CustomerState.UNKNOWN,
+}
+
+
 @attrs.frozen(kw_only=True)
 class LoadRow:
     """What became of a queue's customers, 002:1139-1142; null for none. What a refused one looks like is not shown."""
@@ -137,6 +148,7 @@ class CustomerRow:
     contract_number: str | int | None = None
     status: str | None = None
     created_at: str | None = None
+    updated_at: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -144,22 +156,6 @@ class CreatedCustomer:
     """002:1656-1660."""
 
     id: str | int
-
-
-def check_paths(paths: Mapping[str, str]) -> None:
-    """Check the setting `paths`: known names, and the places that the documents' paths have. Raises: ValueError."""
-    for name, path in paths.items():
-        known = _CC_2021.get(name)
-        if known is None:
-            raise ValueError(f"paths.{name} is no operation{nearest(name, _CC_2021)}; there are {', '.join(_CC_2021)}")
-        if not path.startswith("/") or sorted(_places(path)) != _places(known):
-            raise ValueError(f"paths.{name} must be a path such as {known}, with the same places in braces")
-        if not re.fullmatch(r"[!-~]+", path) or {"?", "#"} & set(path):
-            raise ValueError(f"paths.{name} must be a path of plain characters, without a query, such as {known}")
-
-
-def _places(path: str) -> list[str]:
-    return re.findall(r"[{][^{}]*[}]|[{}]", path)
 
 
 def name_in(raw: Any, name: str) -> str:
