@@ -195,12 +195,9 @@ def _texts(body: Mapping[str, Any]) -> list[str]:
 
 
 def _message(body: Mapping[str, Any]) -> str | None:
-    found = [text for key in _MESSAGE_KEYS if (text := in_words(body.get(key)))]
-    if not found:
-        return None
-    detail = in_words(body.get("content"))  # beside `error`, the only part that says what is wrong (002:1666-1674)
-    more = f": {detail}" if detail and detail.lower() != found[0].lower() else ""
-    return f"{found[0]}{more}"[:_MAX_MESSAGE]
+    """The word, what is said beside it for people (001:76), and what is wrong with each field (002:1666-1674)."""
+    said = {text.lower(): text for key in ("error", "message", "content") if (text := in_words(body.get(key)))}
+    return (": ".join(said.values()) or in_words(body.get("code")))[:_MAX_MESSAGE] or None
 
 
 def _fields(content: Any) -> dict[str, str]:

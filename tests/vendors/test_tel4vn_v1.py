@@ -1116,6 +1116,17 @@ async def test_only_documented_refusals_prove_that_nothing_rang(still, hanoi, st
     assert sum(request.path == "/v1/click2call/async" for request in still.requests) == 1
 
 
+async def test_what_the_vendor_says_for_people_is_shown(still, hanoi):
+    """Beside its word, which alone may mean nothing to them."""
+    body = {"status": "fail", "error": "NO_CREDIT", "message": "Call your provider"}
+    still.faults.add(Fault("/v1/click2call/async", kind="replace", body=body))
+
+    with pytest.raises(VendorRejected, match="NO_CREDIT: Call your provider") as caught:
+        await hanoi.click_to_call.start_call(extension="101", number=NUMBER)
+
+    assert "NO_CREDIT" == caught.value.vendor_code
+
+
 @pytest.mark.parametrize("word", ["FAILED", "fail", "error"])
 async def test_a_records_own_status_is_not_the_answers(still, hanoi, word):
     """A bare record says in `status` how the call ended; that is no failure to read it."""
