@@ -335,6 +335,8 @@ async def test_too_many_readers_are_refused(running, session, monkeypatch):
 async def test_readers_that_are_stuck_cost_nobody_anything(running, monkeypatch):
     """Of fifty readers two read nothing: the others have every event, and for the two little is held."""
     made = 60
+    monkeypatch.setattr(journal_log, "MAX_TEXT", 100_000)  # about two events of these are read on at once
+    monkeypatch.setattr(readers, "MAX_TEXT", 100_000)
     most = spy(monkeypatch)
     async with running() as (gateway, address), contextlib.AsyncExitStack() as stack:
         log = await log_of(gateway)
@@ -346,7 +348,7 @@ async def test_readers_that_are_stuck_cost_nobody_anything(running, monkeypatch)
             await log.append([event(call_id=f"c{number}", raw="x" * 100_000)])
         assert [list(range(made + 1))] * 48 == await asyncio.gather(*reading)
 
-    assert readers.BEHIND_BYTES < max(most) < readers.BEHIND_BYTES + 120_000
+    assert readers.BEHIND_BYTES < max(most) < readers.BEHIND_BYTES + 240_000
 
 
 async def test_a_reader_that_is_stuck_does_not_keep_the_sidecar_from_stopping(url):

@@ -9,6 +9,8 @@ from alembic.script import ScriptDirectory
 from gateway_contracts import ConfigError
 from sqlalchemy import Connection
 
+from ...logs import log
+
 VERSION_TABLE = (
     "journal_version"  # not alembic's own name: the database may be shared with an application that uses alembic
 )
@@ -28,7 +30,8 @@ def migrate(connection: Connection) -> None:
         return script._upgrade_revs("head", heads)  # what alembic's own upgrade command calls
 
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "fn": steps})
-    unknown = set(context.get_current_heads()) - {each.revision for each in script.walk_revisions()}
+    before = context.get_current_heads()
+    unknown = set(before) - {each.revision for each in script.walk_revisions()}
     if unknown:
         raise ConfigError(
             "journal.url",
@@ -36,3 +39,5 @@ def migrate(connection: Connection) -> None:
             "update the gateway, or name another database",
         )
     context.run_migrations(op=Operations(context))
+    if before and before != context.get_current_heads():
+        log.warning("journal.migrated", before=before[0], now=context.get_current_heads()[0])
