@@ -394,7 +394,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
                 seen += isinstance(row, history.Row) and row.digest == wanted.digest
                 if isinstance(row, history.Row) and seen == wanted.ordinal:
                     return row.record(record_id), odd
-            if len(rows) < history.PAGE:
+            if len(rows) < history.LEAST_PAGE:
                 break
         return None, odd
 

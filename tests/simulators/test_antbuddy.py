@@ -160,6 +160,21 @@ async def test_history_is_paged_newest_first(pbx, client):
     assert pbx.records == [row for page in pages for row in page]
 
 
+@pytest.mark.parametrize(
+    ("paging", "page_rows", "counts"),
+    [("first_page", 0, [30, 30, 30]), ("document", 20, [20, 20, 5]), ("everything", 0, [45, 45, 45])],
+)
+async def test_a_vendor_may_overlook_what_page_is_asked_for(pbx, client, paging, page_rows, counts):
+    """The number, the limit, or both."""
+    pbx.seed_records(45, NOW - timedelta(days=1))
+    pbx.behaviour.paging, pbx.behaviour.page_rows = paging, page_rows
+    span = (NOW - timedelta(days=2), NOW)
+    pages = [(await client.histories(*span, limit="30", page=str(page))).body for page in range(1, 4)]
+
+    assert counts == [len(page) for page in pages]
+    assert (paging == "document") == (pages[0] != pages[1])
+
+
 @pytest.mark.parametrize(("filed_under", "found"), [("start", 1), ("end", 0)])
 async def test_what_the_document_leaves_open_can_be_chosen(pbx, client, filed_under, found):
     """Which time of a call is looked at, whether the end belongs to a range, and the envelope."""

@@ -33,7 +33,7 @@ from gateway import (
     VendorUnavailable,
 )
 from tests.vendors.antbuddy_far_side import record_id_of
-from tests.vendors.test_antbuddy import HISTORIES, NUMBER, account, fill, listed, settings_of
+from tests.vendors.test_antbuddy import HISTORIES, NUMBER, account, fill, listed, oracle, settings_of
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 TOKEN = "the-token-of-the-socket"  # no real one
@@ -561,6 +561,47 @@ async def test_a_page_that_is_given_again_and_again_is_an_error(pbx, hanoi):
 
     with pytest.raises(VendorProtocolError, match="again"):
         await listed(hanoi, 100, since=NOW - timedelta(days=1), until=NOW)
+
+
+@pytest.mark.parametrize("page_rows", [20, 50, 99, 150])
+async def test_a_vendor_that_overlooks_the_limit_is_read_whole(pbx, hanoi, page_rows):
+    """20 is the documented default: a page with as many is not taken for the last. Ids are found on all pages, too."""
+    fill(pbx, 320, seconds=3600)
+    expected = oracle(pbx.records)
+    pbx.behaviour.page_rows = page_rows
+
+    assert expected == await listed(hanoi, 100, since=NOW - timedelta(days=1), until=NOW)
+    assert expected[-1] == (await hanoi.history.get_record(expected[-1])).record_id
+
+
+@pytest.mark.parametrize(("paging", "came"), [("first_page", 20), ("everything", 45)])
+@pytest.mark.parametrize("meanwhile", [0, 1])
+async def test_a_vendor_that_overlooks_the_page_is_an_error_behind_what_came(pbx, hanoi, paging, came, meanwhile):
+    """No total says whether that is all; nothing comes twice, though a call is filed meanwhile, and nothing is lost of
+    what was read before the error.
+    """
+    fill(pbx, 45, seconds=3600)
+    expected = oracle(pbx.records)[:came]
+    pbx.behaviour.paging, pbx.behaviour.page_rows = paging, 20
+    filters = {"since": NOW - timedelta(days=1), "until": NOW + timedelta(hours=1)}
+
+    page = await hanoi.history.list_records(**filters)
+    for _ in range(meanwhile):
+        pbx.add_record(unix_timestamp=NOW)
+
+    assert expected == [record.record_id for record in page.items]
+    for _ in range(2):
+        with pytest.raises(VendorProtocolError, match="gave page 1 of the history again as page 2, so its calls from"):
+            await hanoi.history.list_records(cursor=page.next)
+
+
+async def test_a_page_that_is_shorter_than_any_is_the_last(pbx, hanoi):
+    """Nothing is asked for behind fewer rows than the vendor gives where it overlooks `limit`."""
+    fill(pbx, 19, seconds=3600)
+
+    page = await hanoi.history.list_records(since=NOW - timedelta(days=1), until=NOW)
+
+    assert (19, None, 1) == (len(page.items), page.next, len(pbx.requests))
 
 
 async def test_a_cursor_behind_more_rows_than_a_page_should_have_is_ours(pbx, hanoi):

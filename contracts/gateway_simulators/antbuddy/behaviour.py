@@ -45,6 +45,12 @@ class Behaviour:
     """How long after the end of a call its row is in the history; no document says."""
     envelope: Literal["list", "data"] = attrs.field(default="list", validator=validators.in_(["list", "data"]))
     """Whether history is a bare list or lies under `data`; no document says."""
+    paging: Literal["document", "first_page", "everything"] = attrs.field(
+        default="document", validator=validators.in_(["document", "first_page", "everything"])
+    )
+    """`document` gives the page that is asked for; `first_page` overlooks `page`, and `everything` `limit` too."""
+    page_rows: int = attrs.field(default=0, validator=_count)
+    """Rows on a page of a vendor that overlooks `limit`, such as the documented default 20; 0 where it does not."""
     filed_under: Literal["start", "end"] = attrs.field(default="start", validator=validators.in_(["start", "end"]))
     """Which time of a call `created_from` and `created_to` look at; no document says."""
     ends_included: bool = attrs.field(default=True, validator=_flag)

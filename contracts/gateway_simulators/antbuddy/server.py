@@ -218,6 +218,11 @@ class Server:
         limit, page = _number(request, "limit", 20), _number(request, "page", 1)
         if limit > LARGEST_PAGE:
             raise _Refused(400, "limit is 100 at most")
+        limit = self.behaviour.page_rows or limit
+        if self.behaviour.paging != "document":
+            page = 1
+        if self.behaviour.paging == "everything":
+            limit = max(len(self.records.rows), 1)
         rows = self.records.page(
             first.timestamp(),
             last.timestamp(),
