@@ -101,8 +101,8 @@ class Route:
         pages = await asyncio.gather(*(account.carry_out(operation, arguments) for account in able))
         items = tuple(item for page in pages for item in page.items)
         raw = tuple(row for page in pages for row in page.raw or ())
-        skipped = sum(page.skipped for page in pages)
-        return Page(items=items, total=len(items) + skipped, skipped=skipped, raw=raw or None)
+        totals = (len(page.items) + page.skipped if page.total is None else page.total for page in pages)
+        return Page(items=items, total=sum(totals), skipped=sum(page.skipped for page in pages), raw=raw or None)
 
     async def _chained(
         self, operation: Operation, arguments: Mapping[str, Any], able: list[AccountFacade]

@@ -10,6 +10,7 @@ from gateway_contracts.http import Answer, Effect, HttpClient, segment
 from gateway_contracts.rows import read_rows
 
 from .answers import GONE, MAINTENANCE, confirm, reply, rows
+from .pages import total_of
 from .reading import Reading
 from .words import parties, text
 
@@ -87,7 +88,7 @@ class Calls:
         """The calls in progress."""
         answer = await self.http.send("GET", path)
         found = await read_rows(answer, rows(answer.data), _CallRow, self._call)
-        return found.page(total=len(found))
+        return found.page(total=total_of(answer, len(found)))
 
     def _call(self, row: _CallRow, raw: Any, _: tuple[str, ...] = ()) -> Call:
         call_id = text(row.call_id)

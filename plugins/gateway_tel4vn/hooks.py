@@ -26,6 +26,7 @@ from gateway_contracts.http import Effect, HttpClient, segment
 from gateway_contracts.rows import read_rows
 
 from .answers import MAINTENANCE, confirm, reply, rows
+from .pages import total_of
 from .reading import Reading
 from .settings import domain_of
 from .words import TOO_MANY, Number, outcome_of, parties, seconds, text
@@ -105,7 +106,7 @@ class Hooks:
         """All hooks."""
         answer = await self.http.send("GET", self.list_path)
         found = await read_rows(answer, rows(answer.data), _HookRow, self._hook)
-        return found.page(total=len(found))
+        return found.page(total=total_of(answer, len(found)))
 
     def _hook(self, row: _HookRow, raw: Any, _: tuple[str, ...] = ()) -> Hook:
         word, hook_id = text(row.event) or text(row.event_name) or "", text(row.id) or text(row.event_domain_uuid)

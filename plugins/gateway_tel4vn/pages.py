@@ -1,4 +1,10 @@
-"""How long lists are followed from page to page, by row, by page or by scroll, without losing or doubling a row."""
+"""How long lists are followed from page to page, whichever way the vendor pages, without losing or doubling a row.
+
+Its documents have three ways (003:382-411, 002:427-448): by the number of the page, by an offset that takes its place,
+and by a scroll, the default. A request satisfies all of them: `page`, `offset` and `limit` name the same rows, and
+where an answer has a `scroll_id`, the next request has it too. What comes is compared with what came before and with
+the `total`, and a list that may not be whole ends with an error.
+"""
 
 import base64
 import binascii
@@ -12,9 +18,8 @@ import attrs
 from gateway_contracts import InvalidRequest, InvalidValue, dumps, from_json, loads
 from gateway_contracts.http import Answer
 
-from .reading import read
 from .settings import Paging
-from .words import Number, text, whole
+from .words import text, whole
 
 Query = tuple[tuple[str, ...], ...]
 """Names and values."""
@@ -37,18 +42,27 @@ FILTERS = (
         }
     )
 )
-MAX_PAGE = 10_000
+SENT: Mapping[Paging, frozenset[str]] = {  # beside `limit`, and a `scroll_id` where there is one
+    Paging.AUTO: frozenset({"page", "offset"}),
+    Paging.PAGE: frozenset({"page"}),
+    Paging.OFFSET: frozenset({"offset"}),
+    Paging.SCROLL: frozenset(),
+}
 _SHORT = {
-    "g": "paging",
-    "p": "position",
+    "p": "offset",
+    "i": "scroll_id",
     "q": "query",
     "k": "picks",
-    "s": "seen",
-    "t": "total",
-    "r": "recent",
     "z": "size",
+    "f": "fixed",
+    "b": "back",
+    "t": "total",
+    "a": "first",
+    "h": "head",
+    "r": "recent",
     "o": "of",
 }
+_MOST_ROWS = 10**12
 _REMEMBERED = 100  # rows: more calls than that do not end between two pages
 _MARK = 10  # characters of a mark: enough to tell some thousands of rows apart
 _HINT = 3  # of them
@@ -56,33 +70,29 @@ _HINTS = tuple(f"{number:03x}" for number in range(0x1000))
 
 
 @attrs.frozen(kw_only=True)
-class _Envelope:
-    """What stands around the rows of 003:293-380 and 002:337-378. An echoed `offset` is not trusted (002:376)."""
-
-    limit: Number = None
-    total: Number = None
-    scroll_id: str | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Cursor:
-    """Where the next page starts: at *position* (a row, a page or a scroll id, by *paging*) of *query*.
+    """Where the next page of *query* starts: behind *offset* rows, or at *scroll_id*.
 
-    *seen* is a mark of the rows of the page before, and *total* what was said then, to notice a vendor that gives the
-    same page for ever. *recent* are marks of the last rows before, which come again on the next page when calls end
-    meanwhile that began long ago. *picks* are the filters that the vendor does not know and we apply ourselves. *size*
-    is how many rows a page has, where positions count pages. *of* says what the list is of.
+    *size* is how many rows the first page had; *fixed* says that the vendor chose that, not we. *total* is what was
+    said last. *first* and *head* are marks of the list's first row and of that of the page before, and *recent* those
+    of the last rows before, which come again on the next page when calls end meanwhile that began long ago. *back* is
+    how many rows are asked for once more, since some have gone. *picks* are the filters that the vendor does not know
+    and we apply ourselves. *of* says what the list is of. *paging* is the account's, and not in the text of a cursor.
     """
 
-    paging: Paging
-    position: str
     query: Query
     picks: Query = ()
-    seen: str | None = None
-    total: int | None = None
-    recent: str = ""
+    offset: int = 0
+    scroll_id: str | None = None
     size: int | None = None
+    fixed: bool = False
+    back: int = 0
+    total: int | None = None
+    first: str = ""
+    head: str = ""
+    recent: str = ""
     of: str = "records"
+    paging: Paging = Paging.AUTO
 
     def encode(self) -> str:
         data = dumps({short: getattr(self, name) for short, name in _SHORT.items()})
@@ -94,11 +104,14 @@ class Cursor:
         try:
             data = loads(base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
             cursor = from_json({_SHORT[key]: value for key, value in data.items()}, cls)
-            counted = cursor.paging is Paging.SCROLL or re.fullmatch(r"[0-9]{1,12}", cursor.position)
             pairs = all(len(pair) == 2 for pair in (*cursor.query, *cursor.picks))
             known = pairs and all(name in FILTERS for name, _ in cursor.query)
-            marked = re.fullmatch(rf"(?:[0-9a-f]{{{_MARK}}}){{0,{_REMEMBERED}}}", cursor.recent)
-            if not counted or not known or not marked or (cursor.size is not None and not 1 <= cursor.size <= MAX_PAGE):
+            counted = 0 <= cursor.offset <= _MOST_ROWS and 0 <= cursor.back <= _REMEMBERED
+            sized = cursor.size is not None and 1 <= cursor.size <= _MOST_ROWS
+            marks = re.fullmatch(
+                rf"(?:[0-9a-f]{{{_MARK}}}){{2,{_REMEMBERED + 2}}}", cursor.first + cursor.head + cursor.recent
+            )
+            if not (known and counted and sized and marks and len(cursor.first) == len(cursor.head) == _MARK):
                 raise InvalidValue({"cursor": "was changed"})
         except (ValueError, KeyError, AttributeError, binascii.Error):
             raise not_ours() from None
@@ -106,10 +119,18 @@ class Cursor:
 
     def params(self, limit: int) -> list[tuple[str, str]]:
         """What to ask for, *limit* rows at most."""
-        pairs = [(pair[0], pair[1]) for pair in self.query]
-        if self.paging == Paging.SCROLL:
-            return [*pairs, ("limit", str(limit)), *([("scroll_id", self.position)] if self.position else [])]
-        return [*pairs, ("limit", str(limit)), (self.paging, self.position)]
+        place = {"page": str(self.offset // limit + 1), "offset": str(self.offset)}
+        return [
+            *((pair[0], pair[1]) for pair in self.query),
+            ("limit", str(limit)),
+            *((name, value) for name, value in place.items() if name in SENT[self.paging]),
+            *([("scroll_id", self.scroll_id)] if self.scroll_id else []),
+        ]
+
+    @property
+    def marks(self) -> set[str]:
+        """Those of the rows that are remembered."""
+        return {self.recent[at : at + _MARK] for at in range(0, len(self.recent), _MARK)} | {self.first, self.head}
 
 
 @attrs.frozen(kw_only=True)
@@ -128,7 +149,10 @@ def given(values: Mapping[str, str | None]) -> Query:
 
 def not_ours() -> InvalidRequest:
     """The error for a cursor that we did not give."""
-    return InvalidRequest("The cursor is not one of ours", fields={"cursor": "is not one of ours"})
+    return InvalidRequest(
+        "The cursor is not one of ours, or one of an older version: begin the list again without it",
+        fields={"cursor": "is not one of ours"},
+    )
 
 
 def start(
@@ -139,8 +163,7 @@ def start(
     Raises: InvalidRequest when the two do not go together.
     """
     if cursor is None:
-        first = {Paging.OFFSET: "0", Paging.PAGE: "1", Paging.SCROLL: ""}[paging]
-        return Cursor(paging=paging, position=first, query=query, picks=picks, of=of)
+        return Cursor(paging=paging, query=query, picks=picks, of=of)
     place = Cursor.decode(cursor)
     if place.of != of:
         raise not_ours()
@@ -151,18 +174,17 @@ def start(
             account=account,
             fields={"cursor": "belongs to other filters"},
         )
-    return place
+    return attrs.evolve(place, paging=paging)
 
 
-def page_size(account: str, place: Cursor, limit: int | None, default: int) -> int:
-    """How many rows to ask for at *place*. Raises: InvalidRequest when *limit* would move pages that are counted."""
-    if place.size and limit and limit < place.size:
-        raise InvalidRequest(
-            "The size of a page cannot change on the way when pages are counted",
-            account=account,
-            fields={"limit": f"is at least {place.size} for this cursor; leave it out"},
-        )
-    return place.size or limit or default
+def page_size(place: Cursor, limit: int | None, default: int) -> int:
+    """How many rows to ask for at *place*: *limit* at most, and no more than at first, where a vendor may have a limit
+    of its own. Whole pages come before it, so that `page` and `offset` name the same rows.
+    """
+    if place.back:
+        return place.back
+    first = place.size or limit or default
+    return _divisor(place.offset, first if place.fixed else min(limit or first, first))
 
 
 def turn(
@@ -172,73 +194,139 @@ def turn(
     ids: Sequence[str],
     newest: Callable[[], str | None] = lambda: None,
 ) -> Turned:
-    """Where to go on after *answer*, the page at *place* with the rows *ids*.
+    """Where to go on after *answer*, the page at *place* with the rows *ids*, of which *limit* were asked for.
 
     The pages after the first ask for nothing newer than *newest* says, the start of the first page's newest call, so
     that calls which end meanwhile do not move rows from one page to the next.
+
+    Raises: what `Answer.nonsense` gives for a list that ends before all have come, and for one that does not go on.
     """
-    envelope = answer.parse(_Envelope, answer.data if isinstance(answer.data, dict) else {})
-    total = read(answer, whole, envelope.total)
-    known = {place.recent[at : at + _MARK] for at in range(0, len(place.recent), _MARK)}
-    seen = _digest("\n".join(ids))[:16]
-    size = min(read(answer, whole, envelope.limit) or limit, limit) if place.paging is Paging.PAGE else None
-    position = _next_position(place, size, limit, len(ids), envelope, total)
-    same = seen == place.seen
-    again = frozenset(ids) if same else _known_of(ids, known)
-    # The same page and more rows in all: as many as a page holds came before it, and pushed it on.
-    if not ids or position is None or (same and total == place.total):
+    total, scroll_id = total_in(answer), _scroll_id_in(answer)
+    known = _known_of(ids, place.marks) if place.head else {}
+    again = frozenset(known)
+    if place.head and not place.fixed and len(ids) > limit != place.size:
+        raise answer.nonsense(f"gave {len(ids)} rows where {limit} were asked for: where the rest starts is not known")
+    if place.back and place.offset and not known:
+        reached = place.offset + place.back
+        raise answer.nonsense(f"has other rows before row {reached} than before, so some may be missing: begin again")
+    if _lost_rows(place, total):
+        return Turned(next=_back(place, total).encode(), total=total, again=frozenset(ids))
+    came, said = place.offset + len(ids), total or place.total  # 0 is what some say with an empty page
+    if len(ids) >= limit and _repeats(place, len(ids), total, known.values()):
+        if said in {None, len(ids)} or came - len(known) < said:  # a page's own count is no total
+            of = "" if said is None else f" of {said}"
+            raise answer.nonsense(f"gave the same rows again after {place.offset}{of}, so the rest cannot be read")
         return Turned(next=None, total=total, again=again)
-    query = place.query
-    ranged = place.seen or place.paging is Paging.SCROLL or _has(query, "end_date")
-    if not ranged and (latest := newest()):
-        query = (*query, ("end_date", latest))
+    pushed_on = 0 < len(ids) == len(known) < limit and (said is None or came >= said)  # the list's end, once more
+    if pushed_on or _is_last(place, len(ids), limit, total, scroll_id):
+        if said is not None and came < said:
+            raise answer.nonsense(f"ended the list after {came} of {said} rows")
+        return Turned(next=None, total=total, again=again)
     fresh = [each for each in ids if each not in again][-_REMEMBERED:]
-    recent = (place.recent + "".join(map(_mark, fresh)))[-_REMEMBERED * _MARK :]
-    following = attrs.evolve(place, position=position, query=query, seen=seen, total=total, recent=recent, size=size)
+    following = attrs.evolve(
+        place,
+        offset=came,
+        scroll_id=scroll_id,
+        back=0,
+        total=place.total if place.back else said,
+        head=_mark(ids[0]),
+        recent=(place.recent + "".join(map(_mark, fresh)))[-_REMEMBERED * _MARK :],
+    )
+    if not place.head:
+        latest = None if scroll_id or _has(place.query, "end_date") else newest()
+        following = attrs.evolve(
+            following,
+            query=(*place.query, ("end_date", latest)) if latest else place.query,
+            size=len(ids),
+            fixed=len(ids) != limit,
+            first=following.head,
+        )
     return Turned(next=following.encode(), total=total, again=again)
 
 
 def mark_of(raw: Any) -> str:
     """What stands for the id of *raw*, a row that has none."""
     try:
-        return _digest(dumps(raw).decode())
+        return hashlib.sha256(dumps(raw)).hexdigest()
     except TypeError:
         return "…"  # nested too deeply
 
 
-def _known_of(ids: Sequence[str], known: Collection[str]) -> frozenset[str]:
-    """Those of *ids* whose marks are *known*."""
+def total_of(answer: Answer, count: int) -> int:
+    """How many there are in a list without pages of which *count* came: the vendor's `total`, where it says one.
+
+    Raises: what `Answer.nonsense` gives where the vendor says that there are more.
+    """
+    total = total_in(answer) or count
+    if total > count:
+        raise answer.nonsense(f"gave {count} of {total}, and the rest cannot be asked for")
+    return total
+
+
+def total_in(answer: Answer) -> int | None:
+    """The `total` of *answer*; None where it says none, or nothing that is a number."""
+    said = answer.data.get("total") if isinstance(answer.data, dict) else None
+    try:
+        return whole(said) if isinstance(said, int | float | str) and not isinstance(said, bool) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _scroll_id_in(answer: Answer) -> str | None:
+    said = answer.data.get("scroll_id") if isinstance(answer.data, dict) else None
+    return text(said) if isinstance(said, str | int) and not isinstance(said, bool) else None
+
+
+def _repeats(place: Cursor, count: int, total: int | None, marks: Collection[str]) -> bool:
+    """Whether the page at *place* begins the page before, or the whole list, once more."""
+    if place.back:
+        return False
+    # As many rows as a page holds may have come before the page meanwhile, and have pushed the page before on to it.
+    pushed = total is not None and place.total is not None and total - place.total >= count
+    return (place.head in marks and not pushed) or (place.first in marks and (not total or place.offset >= total))
+
+
+def _is_last(place: Cursor, count: int, limit: int, total: int | None, scroll_id: str | None) -> bool:
+    # In a scroll the same id every time is normal, and so are short pages: it ends at a page without rows or an id.
+    scrolled = (place.scroll_id is not None or place.paging is Paging.SCROLL) and scroll_id is None and count < limit
+    # A total that more rows have come than may be a lie, and so may one that a full page ends at: go on till empty.
+    return count == 0 or scrolled or (place.offset + count == total and count != limit)
+
+
+def _lost_rows(place: Cursor, total: int | None) -> bool:
+    """Whether rows have gone since the page before, so that others may stand before *place* that have not come yet."""
+    counted = place.offset and not place.back and place.scroll_id is None
+    return bool(counted and total and place.total and total < place.total)
+
+
+def _back(place: Cursor, total: int | None) -> Cursor:
+    """The last rows before *place*, to be looked through once more."""
+    most = _REMEMBERED // 2  # others have been given since some of these, and are remembered too
+    back = _divisor(place.offset, min(place.size, most) if place.size and place.fixed else most)
+    return attrs.evolve(place, offset=place.offset - back, back=back, total=total)
+
+
+def _divisor(offset: int, most: int) -> int:
+    """The largest number up to *most* that divides *offset*."""
+    return next(size for size in range(min(most, offset or most), 0, -1) if offset % size == 0)
+
+
+def _known_of(ids: Sequence[str], known: Collection[str]) -> Mapping[str, str]:
+    """Those of *ids* whose marks are *known*, with their marks."""
     if not known:
-        return frozenset()
+        return {}
     hints = {mark[:_HINT] for mark in known}
-    return frozenset(each for each in ids if _hint(each) in hints and _mark(each) in known)
+    near = ((each, _mark(each)) for each in ids if _hint(each) in hints)
+    return {each: mark for each, mark in near if mark in known}
 
 
 def _mark(record_id: str) -> str:
-    return _hint(record_id) + _digest(record_id)[: _MARK - _HINT]
+    return _hint(record_id) + hashlib.sha256(record_id.encode()).hexdigest()[: _MARK - _HINT]
 
 
 def _hint(record_id: str) -> str:
     """The beginning of a mark. It says of almost every row that it is not known, in a fifth of a digest's time."""
     return _HINTS[crc32(record_id.encode()) & 0xFFF]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _next_position(
-    place: Cursor, size: int | None, limit: int, count: int, envelope: _Envelope, total: int | None
-) -> str | None:
-    if place.paging is Paging.SCROLL:
-        return text(envelope.scroll_id)  # the same id every time is normal; the end is an empty page
-    if size is not None:
-        page = int(place.position)
-        return None if total is not None and page * size >= total else str(page + 1)
-    reached = int(place.position) + count
-    # A total that more rows have come than, or that is no more than a full first page, may be a lie: go on till empty.
-    full_first = place.position == "0" and count >= limit
-    return None if reached == total and not full_first else str(reached)
 
 
 def _has(query: Query, name: str) -> bool:

@@ -107,7 +107,7 @@ class Records:
     ) -> Page[CallRecord]:
         """One page of what *optional* asks the vendor for and *picks* leave of it, so that pages may be short."""
         place = start(self.reading.account, self.paging, cursor, given(optional), given(picks))
-        size = page_size(self.reading.account, place, limit, self.page_size)
+        size = page_size(place, limit, self.page_size)
         answer = await self.http.send("GET", self.list_path, params=place.params(size))
         found = await read_rows(answer, rows(answer.data), CdrRow, self._record, as_row=self.as_row)
         records, skipped = list(found.items), {at: (mark_of(raw), raw) for at, raw in found.skipped.items()}

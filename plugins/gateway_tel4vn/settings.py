@@ -13,8 +13,9 @@ from gateway_contracts.addresses import is_loopback
 
 
 class Paging(StrEnum):
-    """How pages of records are asked for (003:382-411). The call center knows offsets only (002:447-448)."""
+    """What is sent to say where a page of records starts (003:382-411, 002:427-448): all of it, or one."""
 
+    AUTO = "auto"
     OFFSET = "offset"
     PAGE = "page"
     SCROLL = "scroll"
@@ -81,6 +82,8 @@ class AccountSettings:
     `base_url` is the host that TEL4VN gave you. Either `api_key`, or `username` and `password`, which are exchanged for
     one. `domain` is the tenant's own, by default that of `username`: a webhook of another one is refused.
 
+    `paging` is what says where a page of records starts: `page` and `offset` together, unless a host refuses one.
+
     `recording_hosts` names the hosts that recordings may be fetched from, beside that of `base_url` (`*.example.vn`
     means any below it); `recording_bearer` sends the token along to the host of `base_url`.
 
@@ -99,6 +102,7 @@ class AccountSettings:
     z_is_local: bool = False
     direction_numbers: Mapping[str, Direction] = attrs.field(factory=dict, converter=_directions)
     extension_pattern: str = attrs.field(default=r"\d{3,6}", validator=_pattern)
+    paging: Paging = Paging.AUTO
     recording_hosts: tuple[str, ...] = ()
     recording_bearer: bool = False
     token_max_age_seconds: float = attrs.field(default=86_400.0, validator=attrs.validators.gt(0))

@@ -134,23 +134,22 @@ MUTANTS = [
     # Pages and rows
     *_of(
         "tel4vn-v1",
-        (
-            "a page lies that it is the last",
-            PAGES,
-            "return None if reached == total and not full_first else str(reached)",
-            "return None",
-        ),
-        (
-            "a row at a page's edge is missing",
-            PAGES,
-            "reached = int(place.position) + count",
-            "reached = int(place.position) + count + 1",
-        ),
+        ("a page lies that it is the last", PAGES, "return count == 0 or scrolled or", "return True or"),
+        ("a row at a page's edge is missing", PAGES, "        offset=came,", "        offset=came + 1,"),
         (
             "the cursor forgets the filters",
             PAGES,
-            "pairs = [(pair[0], pair[1]) for pair in self.query]",
-            'pairs = [(pair[0], pair[1]) for pair in self.query if self.position == "0"]',
+            "*((pair[0], pair[1]) for pair in self.query),",
+            "*((pair[0], pair[1]) for pair in self.query if not self.offset),",
+        ),
+        ("the page's number is not sent", PAGES, 'frozenset({"page", "offset"})', 'frozenset({"offset"})'),
+        ("the offset is not sent", PAGES, 'frozenset({"page", "offset"})', 'frozenset({"page"})'),
+        ("the id of a scroll is overlooked", PAGES, "if self.scroll_id else []", "if False else []"),
+        (
+            "a page that comes again is the end",
+            PAGES,
+            "if said in {None, len(ids)} or came - len(known) < said:",
+            "if False:",
         ),
         (
             "a row that is pushed on comes twice",
@@ -158,13 +157,13 @@ MUTANTS = [
             "if turned.again:",
             "if False:",
         ),
-        ("limit is dropped", PAGES, "return place.size or limit or default", "return place.size or default"),
+        ("limit is dropped", PAGES, "first = place.size or limit or default", "first = place.size or default"),
         ("the last row of a page is dropped", RECORDS, "Page(items=tuple(records),", "Page(items=tuple(records[:-1]),"),
         ("rows come in another order", RECORDS, "Page(items=tuple(records),", "Page(items=tuple(records[::-1]),"),
         (
             "live calls are cut to one",
             CALLS,
-            "        return found.page(total=len(found))",
+            "        return found.page(total=total_of(answer, len(found)))",
             "        return Page(items=found.items[:1], total=len(found))",
         ),
         ("call ids are asked for one day only", V1, "while start < end:", "for _ in range(1):"),
@@ -182,6 +181,12 @@ MUTANTS = [
             HISTORY,
             "if here.start <= row.at < here.end:",
             "if here.start < row.at < here.end:",
+        ),
+        (
+            "a page of the vendor's default size is the last",
+            HISTORY,
+            "len(rows) >= LEAST_PAGE\n",
+            "len(rows) >= PAGE\n",
         ),
         ("the vendor's pages are skipped", HISTORY, "page=here.page + 1, taken=0)", "page=here.page + 2, taken=0)"),
         (

@@ -188,7 +188,49 @@ async def test_offset_replaces_page(pbx, client):
         pbx.add_record(id=f"h{hours}", time_started=START - timedelta(hours=hours))
 
     assert ids(await client.get("/v1/cdr", page="1", offset="3", limit="2")) == ["h4", "h5"]
-    assert ids(await client.get("/v1/cdr", offset="0", limit="1")) == ["h1"]
+    assert ids(await client.get("/v1/cdr", page="3", offset="0", limit="1")) == ["h1"]
+
+
+@pytest.mark.parametrize("query", [{}, {"limit": "2"}, {"page": "2"}, {"offset": "2"}, {"limit": "2", "offset": "2"}])
+async def test_without_page_and_limit_the_records_are_scrolled(pbx, client, query):
+    """Both make a page, and nothing else does; an offset alone takes no page's place."""
+    pbx.seed_records(5, SINCE)
+    answer = await client.get("/v1/cdr", **query)
+
+    assert {"data", "scroll_id"} == answer.body.keys()
+    assert ids(answer)[0] == ids(await client.get("/v1/cdr", page="1", limit="1"))[0]
+
+
+@pytest.mark.parametrize(
+    ("paging", "query", "expected"),
+    [
+        ("page", {"page": "2", "limit": "2", "offset": "0"}, [2, 3]),
+        ("offset", {"page": "1", "limit": "2", "offset": "3"}, [3, 4]),
+        ("scroll", {"page": "2", "limit": "2", "offset": "3"}, [0, 1]),
+        ("first_page", {"page": "2", "limit": "2", "offset": "2"}, [0, 1]),
+        ("everything", {"page": "2", "limit": "2", "offset": "2"}, [0, 1, 2, 3, 4]),
+    ],
+)
+async def test_a_host_may_read_the_document_in_its_own_way(pbx, client, paging, query, expected):
+    """By one of the arguments alone, or by none."""
+    pbx.seed_records(5, SINCE)
+    every = ids(await client.get("/v1/cdr", page="1", limit="5"))
+    pbx.behaviour.paging = paging
+
+    answer = await client.get("/v1/cdr", **query)
+
+    assert [every[place] for place in expected] == ids(answer)
+    assert (paging == "scroll") == ("scroll_id" in answer.body)
+
+
+async def test_a_page_has_no_more_rows_than_the_host_allows(pbx, client):
+    """Whatever `limit` says; the answer names the limit that was in force."""
+    pbx.seed_records(5, SINCE)
+    pbx.behaviour.largest_page = 2
+    answer = await client.get("/v1/cdr", page="2", limit="4")
+
+    assert (len(answer.body["data"]), answer.body["limit"]) == (2, 2)
+    assert len((await client.get("/v1/cdr", limit="4")).body["data"]) == 2
 
 
 async def test_a_scroll_gives_everything_once_under_one_id(pbx, client):
@@ -415,7 +457,7 @@ async def test_seeded_records_are_filtered_like_rows(pbx, client, query):
 async def test_a_seeded_record_is_found_by_both_ids(pbx, client):
     """The id, with its blank taken off, and the sip_call_id lead to the same row; the next number leads nowhere."""
     pbx.seed_records(5, SINCE)
-    row = (await client.get("/v1/cdr", offset="1", limit="1")).body["data"][0]
+    row = (await client.get("/v1/cdr", page="2", limit="1")).body["data"][0]
 
     assert row["id"].endswith(" ")
     assert (await client.get(f"/v1/cdr/{row['id'].strip()}")).body == row

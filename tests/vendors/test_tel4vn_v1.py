@@ -247,7 +247,7 @@ async def test_an_inbound_record_names_the_extension_that_took_it_and_the_hotlin
 # Pages
 
 
-@pytest.mark.parametrize("paging", ["offset", "page", "scroll"])
+@pytest.mark.parametrize("paging", ["auto", "offset", "page", "scroll"])
 async def test_every_row_comes_once_while_calls_go_on_ending(still, paging):
     """A thousand records are all seen once, though new calls are recorded between the pages."""
     still.seed_records(1000, NOW - timedelta(days=1), step_seconds=60)
@@ -264,7 +264,7 @@ async def test_every_row_comes_once_while_calls_go_on_ending(still, paging):
     assert len(set(seen)) == len(seen)
 
 
-@pytest.mark.parametrize("paging", ["offset", "page"])
+@pytest.mark.parametrize("paging", ["auto", "offset", "page"])
 async def test_a_vendor_that_caps_the_page_loses_no_row(still, paging):
     """What comes back is counted, not what was asked for."""
     still.seed_records(25, NOW - timedelta(days=1))
@@ -282,17 +282,19 @@ async def test_a_vendor_that_caps_the_page_loses_no_row(still, paging):
     assert list(rows) == seen
 
 
-@pytest.mark.parametrize("paging", ["offset", "page", "scroll"])
-async def test_a_vendor_that_gives_the_same_page_for_ever_is_not_followed(still, paging):
-    """A page that comes twice is the end."""
+@pytest.mark.parametrize("paging", ["auto", "offset", "page", "scroll"])
+async def test_a_vendor_that_gives_the_same_page_for_ever_is_an_error(still, paging):
+    """The rest would be missing, or the list would never end; what has been read is told."""
     row = still.add_record()
     body = {"data": [row], "limit": 1, "page": 1, "scroll_id": "abc=="}
     still.faults.add(Fault("/v1/cdr", kind="replace", body=body, times=None))
 
     async with account(still, paging=paging) as hanoi:
-        seen = [record async for record in hanoi.records(limit=1)]
+        first = await hanoi.history.list_records(limit=1)
+        with pytest.raises(VendorProtocolError, match="the same rows again after 1, so the rest cannot be read"):
+            await hanoi.history.list_records(cursor=first.next)
 
-    assert len(seen) == 1
+    assert len(first.items) == 1
 
 
 async def test_an_outcome_without_a_documented_spelling_is_picked_out(still, hanoi):
@@ -368,33 +370,57 @@ async def test_a_vendor_that_says_a_larger_page_than_it_gave_loses_no_row(still)
     assert [row["id"].strip() for row in rows] == seen
 
 
-async def test_a_cursor_that_counts_pages_keeps_their_size(still):
-    """Without the size the second page would start elsewhere; a smaller one is refused."""
+@pytest.mark.parametrize("host", ["page", "offset", "scroll"])
+async def test_a_cursor_keeps_the_size_of_its_pages(still, hanoi, host):
+    """Without it the second page would start elsewhere where pages are counted; a smaller one starts a page of its own,
+    and a larger one does not count.
+    """
     still.seed_records(30, NOW - timedelta(days=1))
-    async with account(still, paging="page", page_size=25) as hanoi:
-        first = await hanoi.history.list_records(limit=10)
-        second = await hanoi.history.list_records(cursor=first.next)
-        with pytest.raises(InvalidRequest) as caught:
-            await hanoi.history.list_records(cursor=first.next, limit=5)
-        whole = (await hanoi.history.list_records(limit=30)).items
+    whole = (await hanoi.history.list_records(limit=30)).items
+    still.behaviour.paging = host
+    pages = [await hanoi.history.list_records(limit=10)]
+    for limit in (None, 5, 4, 20):
+        pages.append(await hanoi.history.list_records(cursor=pages[-1].next, limit=limit))
 
-    assert whole[:20] == first.items + second.items
-    assert {"limit"} == set(caught.value.fields)
+    assert whole[:28] == tuple(record for page in pages for record in page.items)[:28]
+    assert [10, 10, 5] == [len(page.items) for page in pages[:3]]
+    assert all(len(page.items) <= limit for page, limit in zip(pages[3:], (4, 20), strict=True))
+
+
+async def test_a_cursor_of_an_older_version_is_refused(still, hanoi):
+    """It says less than is needed to go on; the error says what to do."""
+    old = {"g": "offset", "p": "10", "q": [], "k": [], "s": "ab", "t": 35, "r": "", "z": None, "o": "records"}
+    cursor = base64.urlsafe_b64encode(orjson.dumps(old)).rstrip(b"=").decode()
+
+    with pytest.raises(InvalidRequest, match="older version: begin the list again"):
+        await hanoi.history.list_records(cursor=cursor)
 
 
 def _forged(**changes):
-    cursor = {"g": "offset", "p": "10", "q": [["phone", NUMBER]], "k": None, "s": None, "z": None, **changes}
+    cursor = {"p": 10, "q": [["phone", NUMBER]], "k": [], "z": 10, "a": "0" * 10, "h": "0" * 10, **changes}
     return base64.urlsafe_b64encode(orjson.dumps(cursor)).rstrip(b"=").decode()
+
+
+async def test_a_cursor_is_ours_unless_it_was_changed(hanoi):
+    """What the next test changes is what it is refused for."""
+    assert () == (await hanoi.history.list_records(cursor=_forged())).items
 
 
 @pytest.mark.parametrize(
     "cursor",
     [
         _forged(p="abc"),
-        _forged(p="-5"),
-        _forged(p="\uff11\uff10"),
-        _forged(p="9" * 40),
-        _forged(g="status"),
+        _forged(p=-5),
+        _forged(p="10"),
+        _forged(p=10**13),
+        _forged(b=101),
+        _forged(b=-1),
+        _forged(z=None),
+        _forged(a=""),
+        _forged(h="g" * 10),
+        _forged(r="0" * 11),
+        _forged(i=["x"]),
+        _forged(f="yes"),
         _forged(q=[["api_key", "x"]]),
         _forged(q=[["phone"]]),
         _forged(k="bogus"),

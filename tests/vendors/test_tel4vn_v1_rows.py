@@ -82,13 +82,23 @@ SENT_FILTERS = {
 ROWS = [
     *HOOKS,
     Row(
+        "6",
+        "list_records",
+        FILTERS,
+        "GET",
+        "/v1/cdr",
+        query={**SENT_FILTERS, "page": "1", "offset": "0"},
+        sees={"items": [SEEN_RECORD], "next": None, "total": 1},
+    ),
+    Row(
         "6 by offset",
         "list_records",
         FILTERS,
         "GET",
         "/v1/cdr",
         query={**SENT_FILTERS, "offset": "0"},
-        sees={"items": [SEEN_RECORD], "next": None, "total": 1},
+        sees={"items": [SEEN_RECORD], "total": None},  # the text makes a scroll of it
+        settings={"paging": "offset"},
     ),
     Row(
         "6 by page",
@@ -116,7 +126,7 @@ ROWS = [
         {"recording_name": RECORD_ID},
         "GET",
         "/v1/cdr",
-        query={"recordingfile": RECORD_ID, "limit": "100", "offset": "0"},
+        query={"recordingfile": RECORD_ID, "limit": "100", "page": "1", "offset": "0"},
         sees={"items": [SEEN_RECORD]},
     ),
     Row("7 by id", "get_record", {"record_id": RECORD_ID}, "GET", f"/v1/cdr/{RECORD_ID}", sees=SEEN_RECORD),

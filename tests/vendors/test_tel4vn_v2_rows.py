@@ -109,6 +109,7 @@ SENT_FILTERS = {
     "direction": "outbound",
     "duration": "11",
     "limit": "20",
+    "page": "1",
     "offset": "0",
 }
 CUSTOMERS = [{"customer_id": "TEL4VN_Test", "numbers": ["0899123456", NUMBER]}, {"customer_id": "2", "numbers": ["1"]}]
@@ -165,7 +166,7 @@ ROWS = [
         },
         "GET",
         "/v2/cdr",
-        query={"limit": "50", "offset": "0"},
+        query={"limit": "50", "page": "1", "offset": "0"},
         sees={"items": [SEEN_FLEX], "next": None},
     ),
     Row("7 by id", "get_record", {"record_id": DEFAULT_ID}, "GET", f"/v2/cdr/{DEFAULT_ID}", sees=SEEN_DEFAULT),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 from attrs import setters, validators
@@ -32,6 +32,8 @@ def _share(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
 
 
 checked = setters.pipe(setters.convert, setters.validate)
+
+Paging = Literal["document", "page", "offset", "scroll", "first_page", "everything"]
 
 
 def _event_names(value: Any) -> frozenset[str]:
@@ -82,6 +84,19 @@ class PbxBehaviour:
     """How long after the end of a call its record is there; no document says."""
     files_unanswered: bool = attrs.field(default=True, validator=flag)
     """Whether a call that was not answered gets a record, and its `cdr` webhook; there are PBXs that file none."""
+    paging: Paging = attrs.field(default="document", validator=validators.in_(get_args(Paging)))
+    """How lists of records are cut into pages.
+
+    `document`: with `page` and `limit` by number, where `offset` takes the place of `page`, otherwise by scroll
+    [003:382-410, 002:427-448]. Readings of it: `page` looks at the number only, `offset` at the offset only (the call
+    center then gives nothing back without both `limit` and `offset`, as the edition of 2023 says), `scroll` at the
+    scroll id only. And hosts that overlook where a page starts: `first_page` always gives the first page, `everything`
+    all rows. Customers are cut by their offset only [002:1554-1562], unless it is overlooked.
+    """
+    scroll_page: int = attrs.field(default=50, validator=at_least_one)
+    """Records in one answer when `limit` is not given."""
+    largest_page: int = attrs.field(default=10_000, validator=at_least_one)
+    """Records in one answer at most, whatever `limit` says; no document says how many."""
     recording_delay_seconds: float = attrs.field(default=0, validator=seconds)
     """How long after the end of a call its recording is not there yet (404)."""
     webhook_form: bool = attrs.field(default=False, validator=flag)

@@ -19,7 +19,7 @@ from gateway_simulators.faults import Faults, hang_up
 from gateway_simulators.tel4vn.access import Access
 from gateway_simulators.tel4vn.behaviour import PbxBehaviour
 from gateway_simulators.tel4vn.phones import Call, Monitoring, NoSuchCall, PhoneError, Phones
-from gateway_simulators.tel4vn.records import RecordBook, epoch_of
+from gateway_simulators.tel4vn.records import Filters, RecordBook, Row, epoch_of, whole_number
 from gateway_simulators.tel4vn.vendor_time import to_text
 from gateway_simulators.tel4vn.webhooks import Hook, Webhooks
 from gateway_simulators.writing import written
@@ -28,6 +28,18 @@ CONTROL = "/_simulator/"
 
 _LONGEST_RECORDING_SECONDS = 60
 NOT_REGISTERED = "User not registered extension with Softphone or IP Phone"  # [001:76]
+
+
+@attrs.frozen(kw_only=True)
+class Listed:
+    """Rows of a list, the *limit* that was in force, and where they start; a piece of a scroll has its id instead."""
+
+    rows: list[Row]
+    limit: int
+    start: int
+    total: int
+    scroll_id: str | None = None
+
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Admit = Callable[[web.Request], None]
@@ -185,6 +197,42 @@ class PbxServer(ABC):
             "callback_url": hook.url,
             "callback_apikey": hook.api_key,
         }
+
+    # -- records [003:264-411, 002:263-448] ------------------------------------------------------------------------
+
+    def listed(self, request: web.Request, filters: Filters) -> Listed:
+        """Give the rows that a query asks for, in the way in which this PBX cuts lists into pages."""
+        try:
+            limit, page, offset = (whole_number(request.query, name) for name in ("limit", "page", "offset"))
+        except ValueError as error:
+            raise Refused(400, str(error)) from None
+        if limit == 0 or page == 0:
+            raise Refused(400, "limit and page begin with 1")
+        paging = self.behaviour.paging
+        if paging == "scroll" or (paging == "document" and (page is None or limit is None)):
+            return self._scroll(filters, limit, request.query.get("scroll_id"))
+        total = self.records.count(filters)
+        if paging == "everything":
+            return Listed(rows=self.records.page(filters, 0, total), limit=max(total, 1), start=0, total=total)
+        size = self._size(limit)
+        by_number = ((page or 1) - 1) * size
+        by_offset = by_number if offset is None else offset  # it takes the place of the page [003:410]
+        start = {"page": by_number, "offset": offset or 0, "first_page": 0}.get(paging, by_offset)
+        return Listed(rows=self.records.page(filters, start, size), limit=size, start=start, total=total)
+
+    def _scroll(self, filters: Filters, limit: int | None, scroll_id: str | None) -> Listed:
+        if scroll_id:
+            scroll = self.records.find_scroll(scroll_id)
+            if scroll is None:
+                raise Refused(400, "scroll_id is not known")
+            scroll.page = self._size(limit) if limit else scroll.page
+        else:
+            scroll = self.records.open_scroll(filters, self._size(limit))
+        rows = self.records.read_scroll(scroll)
+        return Listed(rows=rows, limit=scroll.page, start=0, total=0, scroll_id=scroll.scroll_id)
+
+    def _size(self, limit: int | None) -> int:
+        return min(limit or self.behaviour.scroll_page, self.behaviour.largest_page)
 
     # -- recordings -----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 from attrs import validators
 
-from gateway_simulators.tel4vn.behaviour import PbxBehaviour, at_least_one, checked
+from gateway_simulators.tel4vn.behaviour import PbxBehaviour, checked
 
 
 @attrs.define(eq=False, on_setattr=checked)
@@ -17,5 +17,3 @@ class Behaviour(PbxBehaviour):
     token_shape: Literal["expired", "expired_in"] = attrs.field(
         default="expired", validator=validators.in_(["expired", "expired_in"])
     )
-    scroll_page: int = attrs.field(default=50, validator=at_least_one)
-    """Records in one answer when `limit` is not given."""

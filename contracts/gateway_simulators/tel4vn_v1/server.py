@@ -9,7 +9,7 @@ import attrs
 from aiohttp import web
 
 from gateway_simulators.tel4vn.phones import Extension, Leg
-from gateway_simulators.tel4vn.records import Filters, whole_number
+from gateway_simulators.tel4vn.records import Filters
 from gateway_simulators.tel4vn.server import PbxServer, Refused, Route, answer, bearer, everybody, field_of, text_of
 from gateway_simulators.tel4vn.vendor_time import to_epoch, to_text
 from gateway_simulators.tel4vn_v1.access import Tenant, account, token
@@ -74,32 +74,15 @@ class Server(PbxServer):
     # -- records [003:264-456] -------------------------------------------------------------------------------------
 
     async def _list_records(self, request: web.Request) -> web.Response:
-        query = request.query
         try:
-            filters = Filters.from_query(query)
-            limit, page, offset = (whole_number(query, name) for name in ("limit", "page", "offset"))
+            filters = Filters.from_query(request.query)
         except ValueError as error:
             raise Refused(400, str(error)) from None
-        if limit == 0 or page == 0:
-            raise Refused(400, "limit and page begin with 1")
-        if page is None and offset is None:
-            return self._scroll(filters, limit, query.get("scroll_id"))
-        limit = limit or self.behaviour.scroll_page
-        start = offset if offset is not None else ((page or 1) - 1) * limit  # offset replaces page [003:410]
-        rows = self.records.page(filters, start, limit)
-        return answer(
-            200, {"data": rows, "limit": limit, "page": start // limit + 1, "total": self.records.count(filters)}
-        )
-
-    def _scroll(self, filters: Filters, limit: int | None, scroll_id: str | None) -> web.Response:
-        if scroll_id:
-            scroll = self.records.find_scroll(scroll_id)
-            if scroll is None:
-                raise Refused(400, "scroll_id is not known")
-            scroll.page = limit or scroll.page
-        else:
-            scroll = self.records.open_scroll(filters, limit or self.behaviour.scroll_page)
-        return answer(200, {"data": self.records.read_scroll(scroll), "scroll_id": scroll.scroll_id})
+        found = self.listed(request, filters)
+        if found.scroll_id is not None:
+            return answer(200, {"data": found.rows, "scroll_id": found.scroll_id})
+        page = found.start // found.limit + 1
+        return answer(200, {"data": found.rows, "limit": found.limit, "page": page, "total": found.total})
 
     async def _get_record(self, request: web.Request) -> web.Response:
         row = self.records.find(request.match_info["record_id"])

@@ -140,15 +140,16 @@ class Server(PbxServer):
     async def _list_records(self, request: web.Request) -> web.Response:
         try:
             filters = Filters.from_query({name: request.query.get(name, "") for name in _FILTERS})
-            limit, offset = (whole_number(request.query, name) for name in ("limit", "offset"))
         except ValueError as error:
             raise Refused(400, str(error)) from None
-        total = self.records.count(filters)
-        if limit is None or offset is None:
+        if self.behaviour.paging == "offset" and not {"limit", "offset"} <= request.query.keys():
             # The edition of 2023 says so: both become -1 and nothing comes back.
-            return answer(200, {"data": [], "limit": -1, "offset": -1, "total": total})
-        rows = [self.written(row) for row in self.records.page(filters, offset, limit)]
-        return answer(200, {"data": rows, "limit": limit, "offset": offset, "total": total})
+            return answer(200, {"data": [], "limit": -1, "offset": -1, "total": self.records.count(filters)})
+        found = self.listed(request, filters)
+        rows = [self.written(row) for row in found.rows]
+        if found.scroll_id is not None:
+            return answer(200, {"data": rows, "scroll_id": found.scroll_id})
+        return answer(200, {"data": rows, "limit": found.limit, "offset": found.start, "total": found.total})
 
     async def _get_record(self, request: web.Request) -> web.Response:
         row = self.records.find(request.match_info["record_id"])
@@ -278,9 +279,15 @@ class Server(PbxServer):
             limit, offset = (whole_number(request.query, name) for name in ("limit", "offset"))
         except ValueError as error:
             raise Refused(400, str(error)) from None
-        limit, offset = limit or 10, offset or 0  # the numbers of the sample [002:1518-1519]
         wanted = request.query.get("campaign_id")
         rows = [row for row in self.customers.rows.values() if wanted in (None, row["campaign_id"])]
+        limit = min(limit or 10, self.behaviour.largest_page)  # the numbers of the sample [002:1518-1519]
+        match self.behaviour.paging:  # the document has no other way than the offset
+            case "first_page":
+                offset = 0
+            case "everything":
+                limit, offset = len(rows), 0
+        offset = offset or 0
         return self._said(rows[offset : offset + limit], limit=limit, offset=offset, total=len(rows))
 
     async def _get_customer(self, request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 from gateway_contracts import Account, Direction, Leg, Secret, Vendor, hookimpl
 
-from ..settings import AccountSettings, Paging, check_paths, rows_a_page
+from ..settings import AccountSettings, check_paths, rows_a_page
 from .wire import PATHS
 
 TRANSFER_LEG: Mapping[Direction, Leg] = {
@@ -31,13 +31,12 @@ class Settings(AccountSettings):
 
     `tenant_secret` is the separate secret token of Tenants; an account may have it alone, and does nothing else then.
     `paths` replaces single paths by the name of the operation. `transfer_leg` is the customer's side of a call by its
-    direction, moved when a transfer does not say which. `paging` and `page_size` are how records are asked for.
+    direction, moved when a transfer does not say which. `page_size` is how many records are asked for at once.
     """
 
     tenant_secret: Secret | None = None
     paths: Mapping[str, str] = attrs.field(factory=dict, validator=_paths)
     transfer_leg: Mapping[Direction, Leg] = attrs.field(factory=dict, converter=_legs)
-    paging: Paging = Paging.OFFSET
     page_size: int = rows_a_page(100)
 
     def _check_credentials(self) -> None:

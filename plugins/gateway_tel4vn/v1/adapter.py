@@ -51,6 +51,7 @@ from gateway_contracts.rows import Rows, read_rows
 from ..answers import MAINTENANCE, confirm, rows, unwrap
 from ..calls import Calls, asked
 from ..hooks import Hooks, parse_webhook
+from ..pages import total_in, total_of
 from ..reading import SECOND, Reading, is_empty, read
 from ..records import Records
 from ..tokens import connected
@@ -299,14 +300,16 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         """003:814, in slices of the 24 hours that it allows (003:806)."""
         found: dict[str, CallIds] = {}
         skipped: list[Any] = []
+        total = 0
         # Counted on the vendor's own clock on the wall, which is what it compares.
         for start, last in _days(*self.reading.on_the_wall(since, until)):
             answer = await self._report("list_call_ids", start, last)
             some = await read_rows(answer, rows(answer.data), wire.CallIdRow, self._call_ids)
             found.update((each.call_id, each) for each in some.items)
             skipped += some.skipped.values()
+            total += total_of(answer, len(some))
         every = Rows(items=tuple(found.values()), skipped=dict(enumerate(skipped)))
-        return every.page(total=len(every))
+        return every.page(total=total)
 
     def _call_ids(self, row: wire.CallIdRow, raw: Any, _: tuple[str, ...] = ()) -> CallIds:
         call_id = row.call_id.strip()
@@ -316,36 +319,40 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
 
     async def count_calls(self, *, since: datetime, until: datetime) -> Page[CallCount]:
         """003:873, in one question. Its documents know a limit of 24 hours for the other report only (003:806): where
-        the vendor names it here too, day by day.
+        the vendor names it here too, day by day. The `total` is that of the calls, not of the words (003:857).
         """
         start, end = self.reading.on_the_wall(since, until)
         if start >= end:
             return Page(items=(), total=0)
         try:
-            found = await self._counts(start, end - SECOND)
+            found, total = await self._counts(start, end - SECOND)
         except InvalidRequest as error:
             if error.vendor_code != "date range must be in 24 hours" or end - start <= MAX_REPORT:
                 raise
-            found = await self._counts_by_day(start, end)
-        return found.page(total=len(found))
+            found, total = await self._counts_by_day(start, end)
+        return found.page(total=total)
 
-    async def _counts(self, start: datetime, last: datetime) -> Rows[CallCount]:
+    async def _counts(self, start: datetime, last: datetime) -> tuple[Rows[CallCount], int]:
         answer = await self._report("count_calls", start, last)
-        return await read_rows(answer, rows(answer.data), wire.CallCountRow, self._count)
+        found = await read_rows(answer, rows(answer.data), wire.CallCountRow, self._count)
+        counted = sum(each.count for each in found.items)
+        return found, (total_in(answer) or counted) if found.skipped else total_of(answer, counted)
 
-    async def _counts_by_day(self, start: datetime, end: datetime) -> Rows[CallCount]:
+    async def _counts_by_day(self, start: datetime, end: datetime) -> tuple[Rows[CallCount], int]:
         """The sums of all days, each word by itself, with the rows that were added up as `raw`."""
         sums: dict[str, CallCount] = {}
         skipped: list[Any] = []
+        total = 0
         for first, last in _days(start, end):
-            some = await self._counts(first, last)
+            some, counted = await self._counts(first, last)
             skipped += some.skipped.values()
+            total += counted
             for each in some.items:
                 known = sums.get(each.vendor_status, attrs.evolve(each, count=0, raw=[]))
                 sums[each.vendor_status] = attrs.evolve(
                     known, count=known.count + each.count, raw=[*known.raw, each.raw]
                 )
-        return Rows(items=tuple(sums.values()), skipped=dict(enumerate(skipped)))
+        return Rows(items=tuple(sums.values()), skipped=dict(enumerate(skipped))), total
 
     def _count(self, row: wire.CallCountRow, raw: Any, unreadable: tuple[str, ...] = ()) -> CallCount:
         if unreadable:
@@ -383,7 +390,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
                 for agent in found.items
             )
             found = attrs.evolve(found, items=agents)
-        return found.page(total=len(found))
+        return found.page(total=total_of(answer, len(found)))
 
     async def _callers(self) -> Mapping[str | None, str | None]:
         """Who placed each inbound call, by its id: `destination` of 003:950 is who was called."""

@@ -51,7 +51,7 @@ from gateway_contracts.rows import read_row, read_rows
 from ..answers import GONE, MAINTENANCE, ImportRefused, confirm, customer_code, rows, unwrap
 from ..calls import Calls, asked
 from ..hooks import HOOK_EVENTS, HOOK_EVENTS_2023, Hooks, parse_webhook
-from ..pages import given, mark_of, start, turn
+from ..pages import given, mark_of, page_size, start, turn
 from ..reading import Reading, is_empty, read
 from ..records import Records
 from ..settings import Paging
@@ -88,7 +88,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
                 reading=reading,
                 list_path=known["list_records"],
                 get_path=known["get_record"],
-                paging=Paging.OFFSET,
+                paging=settings.paging,
                 page_size=settings.page_size,
                 settings=settings,
                 as_row=wire.default_names,
@@ -429,13 +429,15 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         self, *, campaign_id: str | None = None, cursor: str | None = None, limit: int | None = None
     ) -> Page[Customer]:
         """002:1554."""
-        size = limit or self.settings.page_size
         query = given({"campaign_id": campaign_id})
         place = start(self.account.name, Paging.OFFSET, cursor, query, of="customers")
+        size = page_size(place, limit, self.settings.page_size)
         answer = await self.http.send("GET", self.paths["list_customers"], params=place.params(size))
         found = await read_rows(answer, rows(answer.data), wire.CustomerRow, self._customer)
-        marks = map(mark_of, found.skipped.values())
-        turned = turn(answer, place, size, [*marks, *(each.customer_id for each in found.items)])
+        ids = [each.customer_id for each in found.items]
+        for at, raw in found.skipped.items():
+            ids.insert(at, mark_of(raw))
+        turned = turn(answer, place, size, ids)
         kept = tuple(each for each in found.items if each.customer_id not in turned.again)
         return attrs.evolve(found, items=kept).page(next=turned.next, total=turned.total)
 
