@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from gateway_contracts import Direction, Outcome
-from gateway_contracts.testing import Oddity
+from gateway_contracts.testing import Oddity, Paging
 from gateway_simulators import LiveClock
 from gateway_simulators.antbuddy import AntbuddySimulator
 from gateway_simulators.audio import wav
@@ -102,6 +102,7 @@ class AntbuddyFarSide:
 
     async def reset(self):
         self.pbx.faults.clear()
+        self.pbx.behaviour.paging, self.pbx.behaviour.page_rows = "document", 0
         for call_id in list(self.pbx.calls):
             await self.pbx.hang_up(call_id)
 
@@ -181,6 +182,13 @@ class AntbuddyFarSide:
 
     def make_trouble(self, operation, trouble, *, lasts=False):
         self.pbx.faults.add(fault_of(PATHS[operation], trouble, lasts=lasts))
+
+    def page_by(self, operation, paging):
+        """By the number (004:71). A vendor that overlooks it overlooks `limit` too, and gives 20 rows or all."""
+        ways = {Paging.PAGE: "document", Paging.FIRST_PAGE: "first_page", Paging.EVERYTHING: "everything"}
+        if paging in ways:
+            self.pbx.behaviour.paging, self.pbx.behaviour.page_rows = ways[paging], 20
+        return paging in ways
 
     def held(self):
         return self.pbx.faults.held

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from aiohttp import web
 from gateway_contracts import Direction, EventType, WebhookRequest
-from gateway_contracts.testing import Oddity, Webhook
+from gateway_contracts.testing import Oddity, Paging, Webhook
 from gateway_simulators.audio import wav
 
 from tests.vendors.troubles import fault_of
@@ -69,6 +69,7 @@ class Tel4vnFarSide:
 
     async def reset(self):
         self.pbx.faults.clear()
+        self.pbx.behaviour.paging = "document"
         self.pbx.webhooks.hooks.clear()  # or the calls' end would be told to addresses that are not here
         for call_id in list(self.pbx.calls):
             await self.pbx.hang_up(call_id)
@@ -135,6 +136,11 @@ class Tel4vnFarSide:
 
     def make_trouble(self, operation, trouble, *, lasts=False):
         self.pbx.faults.add(fault_of(self.paths[operation], trouble, lasts=lasts))
+
+    def page_by(self, operation, paging):
+        """Customers are documented with an offset and nothing else (002:1558-1562)."""
+        self.pbx.behaviour.paging = paging.value
+        return operation == "list_records" or paging not in {Paging.PAGE, Paging.SCROLL}
 
     def held(self):
         return self.pbx.faults.held

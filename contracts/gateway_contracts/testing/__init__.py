@@ -13,8 +13,8 @@ import pytest
 # A test that fails shows what it compared.
 pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
 
-from .far_side import FarSide, NoNetwork, Oddity, Queue, Trouble, Webhook  # noqa: E402 # what is imported before is not rewritten
+from .far_side import FarSide, NoNetwork, Oddity, Paging, Queue, Trouble, Webhook  # noqa: E402 # what is imported before is not rewritten
 from .suite import Suite  # noqa: E402
 from .survey import survey  # noqa: E402
 
-__all__ = ["FarSide", "NoNetwork", "Oddity", "Queue", "Suite", "Trouble", "Webhook", "survey"]
+__all__ = ["FarSide", "NoNetwork", "Oddity", "Paging", "Queue", "Suite", "Trouble", "Webhook", "survey"]

@@ -54,6 +54,16 @@ class Oddity(StrEnum):
     HALF = "half"  # half an emoji stands in a text
 
 
+class Paging(StrEnum):
+    """How a vendor takes what says which page of a list is wanted."""
+
+    PAGE = "page"  # by the page's number
+    OFFSET = "offset"  # by how many rows come before it
+    SCROLL = "scroll"  # by what the page before gave to go on with
+    FIRST_PAGE = "first_page"  # not at all: it always gives the first page
+    EVERYTHING = "everything"  # not at all: it always gives all rows
+
+
 @attrs.frozen(kw_only=True)
 class Webhook:
     """A webhook as the vendor sends it, and what it tells: *type* of the call *call_id*, as records name it, and when
@@ -90,7 +100,8 @@ class FarSide(Protocol):
     *network* is False for a vendor that is called without one: `make_trouble` and `refuse_tokens` raise `NoNetwork`.
     *proofs* holds by operation the statuses after which the vendor documents that nothing was done; 401 is one for
     every vendor. A far side may have *successes*, too: by operation the statuses that the vendor documents as done
-    without showing a body, so that no body takes them back.
+    without showing a body, so that no body takes them back. And it may have `page_by(operation, paging)`, which lets
+    the lists of *operation* be paged so (`Paging`) until `reset`, and gives False where the vendor never pages so.
     """
 
     vendor: str

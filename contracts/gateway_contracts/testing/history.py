@@ -53,10 +53,8 @@ ON_THEIR_OWN = frozenset({"recording_name", "cursor", "limit"})
 """Arguments that have tests of their own."""
 
 
-async def every_page(
-    method: Any, *, turned: Callable[[], Awaitable[object]] | None = None, **asked: Any
-) -> list[CallRecord]:
-    """Every record of a list: a page of two, then whatever the cursor gives that goes alone.
+async def every_page(method: Any, *, turned: Callable[[], Awaitable[object]] | None = None, **asked: Any) -> list[Any]:
+    """Everything in a list: a page of two, then whatever the cursor gives that goes alone.
 
     With *turned*, which happens before each page but the first, all pages are of two.
     """

@@ -5,6 +5,7 @@ from .calls import CallTests
 from .events import EventTests
 from .every_operation import EveryOperationTests
 from .history import HistoryTests
+from .paging import PagingTests
 from .recordings import RecordingTests
 from .secrecy import SecrecyTests
 from .troubles import TroubleTests
@@ -14,6 +15,7 @@ class Suite(
     BehaviourTests,
     CallTests,
     HistoryTests,
+    PagingTests,
     RecordingTests,
     EventTests,
     EveryOperationTests,

@@ -194,13 +194,16 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
         cursor: str | None = None,
         limit: int | None = None,
     ) -> Page[CallRecord]:
-        """Newest first. Acme's cursor goes on where it was made, and Acme refuses it with other filters."""
+        """Newest first. Acme's cursor goes on where it was made, and Acme refuses it with other filters. Ours is that
+        and the first id of the page, which no later page may show: else Acme would be asked for the same for ever.
+        """
         _refuse(
             duration_seconds=duration_seconds,
             ended_since=ended_since,
             ended_until=ended_until,
             recording_name=recording_name,
         )
+        place, _, before = (cursor or "").partition(":")
         params = _given(
             since=since and wire.milliseconds(since),
             until=until and wire.milliseconds(until),
@@ -209,13 +212,16 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             direction=_word("direction", direction, wire.DIRECTIONS),
             result=_word("outcome", outcome, wire.RESULTS),
             least=min_duration_seconds,
-            cursor=cursor,
+            cursor=place or cursor,
             max=limit,
         )
         answer = await self._send("GET", "/api/history", params=params)
         page = wire.read(answer, answer.data, "history", wire.PageRow)
         rows = await read_rows(answer, answer.data["items"], wire.RecordRow, self._record, as_row=wire.row_of("record"))
-        return rows.page(next=page.next or None)
+        ids = [record.record_id for record in rows.items]
+        if before in ids:
+            raise answer.nonsense("gives a page of the history again, and not the next one")
+        return rows.page(next=f"{page.next}:{ids[0] if ids else before}" if page.next else None)
 
     async def get_record(self, record_id: str) -> CallRecord:
         answer = await self._send("GET", f"/api/history/{segment('record_id', record_id)}")

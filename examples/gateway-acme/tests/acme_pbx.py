@@ -40,6 +40,7 @@ class AcmePbx:
         self.calls, self.records, self.events = {}, {}, []
         self.cursors = {}
         self.spoilt = {}  # by the id of a record, attributes that are shown otherwise than they are
+        self.pages_by = "scroll"  # its cursor; "first_page" and "everything" overlook that
         self.forgotten = 0  # the last event that is not kept any more
         self.last_event = 0
         self.polls = set()  # the connections of those who wait for events
@@ -172,10 +173,14 @@ class AcmePbx:
         asked = dict(request.query)
         size, cursor = int(asked.pop("max", 100)), asked.pop("cursor", None)
         below = None
+        if self.pages_by == "everything":
+            size, cursor = len(self.records), None
         if cursor is not None:
             if cursor not in self.cursors or (asked and asked != self.cursors[cursor][1]):
                 return refusal(400, "BAD_CURSOR")
             below, asked = self.cursors[cursor]
+        if self.pages_by == "first_page":
+            below = None
         found = [row for row in self.records.values() if self._fits(row, asked)]
         found = sorted(found, key=lambda row: (row["started"], row["id"]), reverse=True)
         found = [row for row in found if below is None or (row["started"], row["id"]) < below]

@@ -4,7 +4,7 @@ import itertools
 import time
 
 from gateway_contracts import Direction, Outcome
-from gateway_contracts.testing import Oddity, Trouble
+from gateway_contracts.testing import Oddity, Paging, Trouble
 from gateway_simulators import Fault, FaultKind
 from gateway_simulators.audio import wav
 
@@ -64,6 +64,7 @@ class AcmeFarSide:
 
     async def reset(self):
         self.pbx.faults.clear()
+        self.pbx.pages_by = "scroll"
         self.pbx.calls.clear()
 
     async def live_call(self):
@@ -131,6 +132,10 @@ class AcmeFarSide:
         if fault is None:
             fault = {"kind": FaultKind.REFUSE, "status": trouble.status, "headers": trouble.headers}
         self.pbx.faults.add(Fault(PATHS[operation], times=None if lasts else 1, **fault))
+
+    def page_by(self, operation, paging):
+        self.pbx.pages_by = paging.value
+        return paging not in {Paging.PAGE, Paging.OFFSET}
 
     def held(self):
         return self.pbx.faults.held

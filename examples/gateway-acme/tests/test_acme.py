@@ -114,6 +114,18 @@ async def test_a_cursor_goes_with_its_own_filters(pbx, far):
     assert len(rest.items) == 1
 
 
+async def test_a_page_that_acme_gives_again_is_an_error(pbx, far):
+    """Its cursors would be followed for ever, though each is a new one; what came is not all."""
+    for _ in range(5):
+        far.pbx.finished_call()
+    far.pbx.pages_by = "first_page"
+    page = await pbx.history.list_records(limit=2)
+    far.pbx.finished_call(started=NOW)
+
+    with pytest.raises(VendorProtocolError, match="again"):
+        await pbx.history.list_records(cursor=page.next)
+
+
 async def test_an_outcome_that_acme_has_no_word_for_is_refused(pbx):
     """Leaving the filter out would answer something else."""
     with pytest.raises(Unsupported, match="outcome unreachable"):
