@@ -746,7 +746,8 @@ async def test_an_odd_row_of_any_list_is_left_out_and_counted(still, hanoi, path
 
     page = await ask(hanoi)
 
-    assert (1, 1, (odd,), 2) == (len(page.items), page.skipped, page.raw, page.total)
+    total = 1 if "call_status" in path else 2  # that of counts is of the calls that were counted
+    assert (1, 1, (odd,), total) == (len(page.items), page.skipped, page.raw, page.total)
 
 
 async def test_a_call_is_not_missing_while_one_cannot_be_read(still, hanoi):
