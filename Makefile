@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint types acme mutants check format support surface clean
+.PHONY: demo test verify bench lint types acme mutants check format support surface clean
 
 demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
@@ -15,6 +15,14 @@ test: $(READY)
 # How fast each path is beside a bare program and its limit; ARGS="facade --json out.json" for some of it.
 bench: $(READY) $(VENV)/.peers
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# What takes too long for every change: real processes killed for minutes, days at the telephones, long lists, every mutant.
+verify: $(READY)
+	@$(BIN)/python -m tests.soaks.dials --dials 500 --kills 25
+	@$(BIN)/python -m tests.soaks.webhooks --calls 500 --kills 20
+	@$(BIN)/python -m tests.soaks.reconciling
+	@$(BIN)/python -m tests.soaks.paging
+	@$(BIN)/python -m tests.mutants
 
 lint: $(READY)
 	@$(BIN)/ruff check .

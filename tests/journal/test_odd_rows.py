@@ -14,7 +14,7 @@ from gateway.journal.schema import quarantine
 from gateway.reconciling import LONGEST, Reconciler
 from tests.vendors.truth import world_of
 
-ENDED, RECORD = EventType.ENDED, EventType.RECORD_CREATED
+TOLD = [EventType.ENDED, EventType.RECORD_CREATED, EventType.RECORDING_READY]
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_a_row_that_cannot_be_read_is_in_quarantine_once(world, odd):
 
     assert [("hanoi", "unreadable_row", row)] == await kept(world)
     assert [1] == counted
-    assert {f"r{number}": [ENDED, RECORD] for number in (0, 1, 3, 4)} == await told(world)
+    assert {f"r{number}": TOLD for number in (0, 1, 3, 4)} == await told(world)
     assert [timedelta(seconds=60)] * 2 == [later - before for before, later in itertools.pairwise(marks)]
     assert (0, []) == (world.failed, world.problems)
 
@@ -119,7 +119,7 @@ async def test_a_record_with_an_odd_field_is_taken(world, odd):
     await world.advance(60)
     await world.look()
 
-    assert {"good": [ENDED, RECORD], "odd": [ENDED, RECORD]} == await told(world)
+    assert {"good": TOLD, "odd": TOLD} == await told(world)
     assert ([], 0, []) == (await kept(world), world.failed, world.problems)
     assert world.watermark > world.now - timedelta(seconds=120)
 
@@ -170,7 +170,7 @@ async def test_a_plugins_record_that_is_none_is_in_quarantine(running):
 
     assert progress.watermark is not None
     assert [("refused_row:TypeError", odd)] == [(reason, json.loads(body)["record_id"]) for reason, body in found]
-    assert 4 == len(events)
+    assert 6 == len(events)
 
 
 async def test_an_event_that_began_long_ago_does_not_make_all_records_be_read(world):
