@@ -177,9 +177,14 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         of_a_head = self._body.is_eof()
-        self._last_at = moment()
-        if self._heard_at is None:
-            self._heard_at = self._last_at
+        now = self._last_at = moment()
+        if not of_a_head:  # a head can come only behind this body
+            if self._heard_at is None:
+                self._earliest = now
+            else:
+                self._heard_at = now
+        elif self._heard_at is None and data.strip(b"\r\n"):
+            self._heard_at = now
         super().data_received(data)
         if data and of_a_head:
             self._connections.hear(self)

@@ -812,7 +812,7 @@ def _dial_of(kept: "Kept", tried: "Sequence[Try]", said: "Sequence[Said]", *, el
                 finished_at=each.finished_at,
                 call_id=each.call_id,
                 evidence=each.evidence,
-                resolution=_resolution_of(each),
+                resolution=Resolution(each.resolution) if each.resolution else None,  # none of them is looked for
                 error=_error_of(each),
             )
             for each in tried
@@ -833,7 +833,7 @@ def _error_of(kept: "Kept | Try") -> DialError | None:
     )
 
 
-def _resolution_of(kept: "Kept | Try") -> Resolution | None:
+def _resolution_of(kept: "Kept") -> Resolution | None:
     if kept.resolution is not None:
         return Resolution(kept.resolution)
     return Resolution.LOOKING if kept.state == DialProgress.UNKNOWN else None

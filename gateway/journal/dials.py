@@ -166,6 +166,7 @@ _IS_CURRENT = Prepared(
         dials.c.dial_id == bindparam("dial_id"),
         dials.c.tried_at == bindparam("the_try"),
         dials.c.state == IN_PROGRESS,
+        ~exists().where(tries.c.dial_id == dials.c.dial_id, tries.c.state == PLACED),  # one that rang after all
     )
 )
 _ADD_DIAL = Prepared(insert(dials))
@@ -377,47 +378,54 @@ def end(connection: Connection, dial_id: str, tried_at: datetime, ending: Ending
         "error": ending.error,
     }
     if not statement.change(connection, values):
-        _end_earlier(connection, values)
+        _end_earlier(connection, values, now)
         return False
     dial = read(connection, dial_id)
     assert dial is not None  # noqa: S101 # it was changed just now
     if ending.state == NOT_PLACED:
         if ending.resolution != STATED:  # events that come after all belong to it, and prove that it rang
             _unlink(connection, dial)
-            _put_first(connection, dial_id)
     else:
         _link(connection, dial, ending, now)
+    if ending.state != PLACED:
+        _put_first(connection, dial_id, now)
     return True
 
 
-def _end_earlier(connection: Connection, values: Mapping[str, Any]) -> None:
+def _end_earlier(connection: Connection, values: Mapping[str, Any], now: datetime) -> None:
     """Write how an earlier try ended, which its process found out when the dial had been tried again."""
     names = ("state", "evidence", "resolution", "call_id", "finished_at", "answer", "error")
     this = and_(tries.c.dial_id == values["the_dial"], tries.c.tried_at == values["the_try"], tries.c.state != PLACED)
+    if values["state"] == UNKNOWN:  # which is worth less than what is known, also by a person
+        this = and_(this, tries.c.state == UNKNOWN)
     connection.execute(update(tries).where(this).values({name: values[name] for name in names}))
-    _put_first(connection, values["the_dial"])
+    _put_first(connection, values["the_dial"], now)
 
 
-def _put_first(connection: Connection, dial_id: str) -> None:
-    """Let an earlier try that rang after all stand for the dial, unless a later one may ring just now or has rung."""
+def _put_first(connection: Connection, dial_id: str, now: datetime) -> None:
+    """Let an earlier try that rang after all stand for the dial, unless the last one rings now or is known to have."""
     rang = connection.execute(
         select(tries).where(tries.c.dial_id == dial_id, tries.c.state == PLACED).order_by(tries.c.tried_at).limit(1)
     ).first()
-    this = and_(dials.c.dial_id == dial_id, dials.c.state.in_((NOT_PLACED, UNKNOWN)))
-    if rang is None or connection.execute(select(dials.c.dial_id).where(this)).first() is None:
+    dial = None if rang is None else read(connection, dial_id)
+    if rang is None or dial is None or dial.state == IN_PROGRESS:
         return
+    if dial.state == PLACED and dial.resolution != STATED:
+        return
+    tried_at = from_micros(rang.tried_at)
+    own = _conversation_of_try(connection, rang.account, dial_id, tried_at)
     _keep_try(connection, dial_id)
-    connection.execute(update(dials).where(this).values({name: getattr(rang, name) for name in _OF_TRY}))
+    _leave_to_try(connection, dial)
+    first = {name: getattr(rang, name) for name in _OF_TRY} | {"created_at": rang.tried_at}
+    connection.execute(update(dials).where(dials.c.dial_id == dial_id).values(first))
     connection.execute(delete(tries).where(tries.c.dial_id == dial_id, tries.c.tried_at == rang.tried_at))
-    link = and_(
-        links.c.account == rang.account,
-        links.c.kind == "try",
-        links.c.value == _name_of_try(dial_id, from_micros(rang.tried_at)),
-    )
-    others = and_(links.c.account == rang.account, links.c.kind == "dial_id", links.c.value == dial_id)
-    if connection.execute(select(links.c.value).where(link)).first() is not None:
-        connection.execute(delete(links).where(others))
+    if own is not None:
+        name = _name_of_try(dial_id, tried_at)
+        link = and_(links.c.account == rang.account, links.c.kind == "try", links.c.value == name)
         connection.execute(update(links).where(link).values(kind="dial_id", value=dial_id))
+    placed = read(connection, dial_id)
+    assert placed is not None  # noqa: S101 # it was changed just now
+    _link(connection, placed, Ending(state=PLACED, evidence=rang.evidence, call_id=rang.call_id), now)
 
 
 def undo(connection: Connection, written: Sequence[Kept], ending: Ending, now: datetime) -> None:
@@ -474,7 +482,9 @@ def make_statement(
     left = (dial.tried_at + wait - now).total_seconds()
     if left > 0:
         return dial, f"The vendor may still answer this dial: make the statement in {math.ceil(left)} seconds", left
-    row = {"state": said.state, "note": said.note, "caller": said.caller, "stated_at": to_micros(now)}
+    last = connection.scalar(select(func.max(statements.c.stated_at)).where(statements.c.dial_id == dial_id))
+    stated_at = max(to_micros(now), (last or 0) + 1)
+    row = {"state": said.state, "note": said.note, "caller": said.caller, "stated_at": stated_at}
     connection.execute(insert(statements).values(dial_id=dial_id, **row))
     ending = Ending(state=said.state, evidence="statement", resolution=STATED, call_id=dial.call_id)
     end(connection, dial_id, dial.tried_at, ending, now)
@@ -569,19 +579,21 @@ def stop_looking_elsewhere(
 
 def hear(connection: Connection, dial: Kept, far_ends: FarEnds, now: datetime) -> Kept:
     """The *dial*, placed if it was not known to be and the vendor tells of it in the journal, or of an earlier try."""
-    if dial.state == NOT_PLACED and dial.resolution != STATED:
-        query = select(tries.c.tried_at, tries.c.account, tries.c.far_end).where(
-            tries.c.dial_id == dial.dial_id, tries.c.state == NOT_PLACED, tries.c.resolution == STATED
-        )
-        for tried in connection.execute(query).all():
-            if tried.far_end is None or far_ends.get(tried.account) == tried.far_end:
-                tried_at = from_micros(tried.tried_at)
-                own = _conversation_of_try(connection, tried.account, dial.dial_id, tried_at)
-                _hear(connection, dial.dial_id, tried_at, own, now)
-    elif (dial.state == UNKNOWN or dial.resolution == STATED) and not is_elsewhere(dial, far_ends):
-        _hear(connection, dial.dial_id, dial.tried_at, dial.conversation_id, now)
-    else:
+    if dial.state == IN_PROGRESS or (dial.state == PLACED and dial.resolution != STATED):
         return dial
+    if (dial.state == UNKNOWN or dial.resolution == STATED) and not is_elsewhere(dial, far_ends):
+        _hear(connection, dial.dial_id, dial.tried_at, dial.conversation_id, now)
+    query = select(tries.c.tried_at, tries.c.account, tries.c.far_end).where(
+        tries.c.dial_id == dial.dial_id,
+        tries.c.state != PLACED,
+        or_(tries.c.state == UNKNOWN, tries.c.resolution == STATED),
+    )
+    for tried in connection.execute(query).all():
+        if tried.far_end is None or far_ends.get(tried.account) == tried.far_end:
+            tried_at = from_micros(tried.tried_at)
+            own = _conversation_of_try(connection, tried.account, dial.dial_id, tried_at)
+            _hear(connection, dial.dial_id, tried_at, own, now)
+    _put_first(connection, dial.dial_id, now)
     return read(connection, dial.dial_id) or dial
 
 
@@ -682,11 +694,11 @@ def _assigned(
         for index, call in enumerate(calls):
             distance = _distance(dial, call, owners[index], latest)
             if distance is not None:
-                pairs.append((distance, dial.tried_at, dial.dial_id, index, dial))
+                pairs.append((distance, dial.resolution == STATED, dial.tried_at, dial.dial_id, index, dial))
     taken_dials: set[str] = set()
     taken_calls: set[int] = set()
     found = []
-    for _, _, dial_id, index, dial in sorted(pairs, key=lambda pair: pair[:4]):
+    for *_, dial_id, index, dial in sorted(pairs, key=lambda pair: pair[:5]):
         if dial_id in taken_dials or index in taken_calls:
             continue
         taken_dials.add(dial_id)
@@ -711,7 +723,7 @@ def _distance(dial: Kept, call: Seen, owners: set[str], latest: timedelta) -> fl
     if (dial.call_id and call.call_id) or not call.fits(dial.extension, dial.number):
         return None
     if call.started_at is None:  # a live call is of now; of a record without a time nobody knows
-        return NEAR.total_seconds() if call.record_id is None else None
+        return NEAR.total_seconds() if call.record_id is None and dial.resolution != STATED else None
     away = call.started_at - dial.tried_at
     if not -NEAR <= away <= latest:
         return None

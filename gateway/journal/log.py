@@ -103,7 +103,11 @@ _UNTOLD_TRIES = Prepared(  # of these dials, the earlier tries that a person sai
             links.c.value == tries.c.dial_id + "/" + cast(tries.c.tried_at, Text),
         ),
     )
-    .where(tries.c.account == bindparam("of_account"), tries.c.tried_at >= bindparam("since"))
+    .where(
+        tries.c.account == bindparam("of_account"),
+        tries.c.tried_at >= bindparam("since"),
+        dials.c.state != "in_progress",  # or it may be of the try that rings just now, which finds it by itself
+    )
     .order_by(tries.c.tried_at.desc())
 )
 _RECORD = select(links.c.value).where(

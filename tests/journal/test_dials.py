@@ -788,3 +788,76 @@ async def test_a_call_that_comes_to_light_late_tells_of_its_dial(journal):
 
     assert {first.dial_id: "placed"} == await journal.settle(seen(1))
     assert "unknown" == (await journal.read(second.dial_id)).state
+
+
+@pytest.mark.parametrize("stated_first", [True, False])
+async def test_what_the_vendor_tells_of_an_earlier_try_stands_whatever_became_of_the_next(journal, log, stated_first):
+    """The next try is unknown, and a person says that it did not ring either: the key rings nobody."""
+    _, second = await stated_and_refused(journal)
+    await journal.end(second, UNKNOWN, after=901)
+    if stated_first:
+        await journal.state(second, after=1500)
+    await log.append([event(100)])
+    if not stated_first:
+        assert "placed" == (await journal.state(second, after=1500))[0]
+    again, new = await journal.begin(intent(1600, key="k"))
+
+    assert (False, "placed", "event") == (new, again.state, again.evidence)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_try_that_rang_after_all_is_not_forgotten_when_the_next_is_unknown(journal, lost):
+    """Its answer came while the next one was under way, whose process is killed, or loses the answer."""
+    first, second = await stated_and_refused(journal, process="p9")
+    await journal.end(first, placed("c1"), after=901)
+    if lost:
+        await journal.leave("p9")
+        await journal.give_up()
+    else:
+        await journal.end(second, UNKNOWN, after=902)
+    found = await journal.read(first.dial_id)
+
+    assert ("placed", "c1", first.tried_at) == (found.state, found.call_id, found.tried_at)
+
+
+async def test_a_try_is_not_sent_when_an_earlier_one_is_known_to_have_rung(journal, store):
+    """That came to light since it began."""
+    first, second = await stated_and_refused(journal)
+    await journal.end(first, placed("c1"), after=901)
+
+    assert not await store.read(lambda c: dials.is_current(c, second.dial_id, second.tried_at))
+    assert await journal.move(second, "saigon") is None
+
+
+async def test_an_earlier_try_whose_answer_was_lost_stays_what_a_person_said(journal, log):
+    """And a late event still proves that it rang."""
+    first, second = await stated_and_refused(journal)
+    await journal.end(second, NOT_PLACED, after=901)
+    await journal.end(first, UNKNOWN, after=902)
+    ((tried,), _) = await journal.history(first)
+    await log.append([event(100)])
+    _, new = await journal.begin(intent(1003, key="k"))
+
+    assert ("not_placed", "stated") == (tried.state, tried.resolution)
+    assert not new
+
+
+@pytest.mark.parametrize("call_id", ["c1", None])
+async def test_the_call_of_a_try_that_rang_after_all_is_the_dials(journal, log, call_id):
+    """Its events come into the dial's conversation, by the id or by extension, number and time."""
+    first, second = await stated_and_refused(journal)
+    await journal.end(second, NOT_PLACED, after=901)
+    await journal.end(first, placed(call_id), after=902)
+    (told,) = await log.append([event(5)])
+
+    assert told.conversation_id == (await journal.read(first.dial_id)).conversation_id
+
+
+async def test_a_dial_that_a_person_spoke_of_takes_no_live_call_without_a_time(journal):
+    """It is that of the later dial, of which nothing is known."""
+    stated = await journal.dialled(UNKNOWN, key="k1")
+    await journal.state(stated)
+    unknown = await journal.dialled(UNKNOWN, key="k2", after=900)
+    live = attrs.evolve(seen(call_id="c1"), evidence="live_call", record_id=None, started_at=None)
+
+    assert {unknown.dial_id: "placed"} == await journal.settle(live)

@@ -26,7 +26,7 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 from sqlalchemy import update
 from yarl import URL
 
-from gateway import Gateway, resolving, server
+from gateway import Gateway, connections, resolving, server
 from gateway import dialling as dialling_module
 from gateway.journal import JournalError, dials, schema
 from gateway.keys import new_key
@@ -837,6 +837,36 @@ async def test_a_dial_that_was_sent_ahead_takes_its_time_from_its_head(config, p
 
     assert b"timeouts.dial_start" in answer
     assert ["101", "102"] == [each.extension for each in pbx.originated]
+
+
+async def test_a_dial_behind_a_request_that_was_refused_from_its_head_is_in_time(config, pbx):
+    """The body of that came after its answer, long ago: it is no head of the dial's."""
+    config["proxy"] = {"listen": "127.0.0.1:0"}
+    body = '{"extension": "101", "number": "0899888999"}'
+    async with Gateway.from_config(config) as gateway, server.serving(gateway) as url:
+        address = URL(url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        head = (
+            f"Host: {address.host}:{address.port}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        )
+        writer.write(f"POST /v1/accounts/none/calls HTTP/1.1\r\n{head}\r\n".encode())
+        refused = await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"}")
+        writer.write(body.encode() + b"\r\n")
+        await writer.drain()
+        async with aiohttp.ClientSession(url) as session, session.get("/livez") as answer:
+            assert 200 == answer.status  # so the body was heard before the clock goes on
+        with pytest.MonkeyPatch.context() as patch:
+            now = dialling_module.moment()
+            for module in (dialling_module, connections):
+                patch.setattr(module, "moment", lambda: now + 10)
+            writer.write(f"POST /v1/accounts/hanoi/calls HTTP/1.1\r\n{head}Connection: close\r\n\r\n{body}".encode())
+            answer = await reader.read()
+        writer.close()
+
+    assert b"404" in refused
+    assert b" 201 " in answer.partition(b"\r\n")[0]
+    assert 1 == len(pbx.originated)
 
 
 async def test_a_limited_key_sees_no_try_on_an_account_that_is_not_its_own(config, session, pbx, antbuddy):
