@@ -212,11 +212,20 @@ def turn(
     if _lost_rows(place, total):
         return Turned(next=_back(place, total).encode(), total=total, again=frozenset(ids))
     came, said = place.offset + len(ids), total or place.total  # 0 is what some say with an empty page
+    if _is_scroll(place) and scroll_id is None and len(ids) >= limit:  # a request without an id begins another scroll
+        if said is None or came < said:
+            of = "" if said is None else f" of {said}"
+            raise answer.nonsense(f"gave {came}{of} rows by scrolling, and no scroll_id to go on with")
+        return Turned(next=None, total=total, again=again)
+    if not ids and place.head and not place.fixed and limit != place.size and (said is None or came < said):
+        # A vendor whose pages have a size of their own, which is that of the first one, knows no such page.
+        return Turned(next=attrs.evolve(place, fixed=True).encode(), total=total, again=again)
     if len(ids) >= limit and _repeats(place, len(ids), total, known.values()):
         if said in {None, len(ids)} or came - len(known) < said:  # a page's own count is no total
             of = "" if said is None else f" of {said}"
             raise answer.nonsense(f"gave the same rows again after {place.offset}{of}, so the rest cannot be read")
-        return Turned(next=None, total=total, again=again)
+        begun = place.first in known.values()  # the whole list once more, of which only the last rows are remembered
+        return Turned(next=None, total=total, again=frozenset(ids) if begun else again)
     pushed_on = 0 < len(ids) == len(known) < limit and (said is None or came >= said)  # the list's end, once more
     if pushed_on or _is_last(place, len(ids), limit, total, scroll_id):
         if said is not None and came < said:
@@ -288,9 +297,13 @@ def _repeats(place: Cursor, count: int, total: int | None, marks: Collection[str
 
 def _is_last(place: Cursor, count: int, limit: int, total: int | None, scroll_id: str | None) -> bool:
     # In a scroll the same id every time is normal, and so are short pages: it ends at a page without rows or an id.
-    scrolled = (place.scroll_id is not None or place.paging is Paging.SCROLL) and scroll_id is None and count < limit
+    scrolled = _is_scroll(place) and scroll_id is None and count < limit
     # A total that more rows have come than may be a lie, and so may one that a full page ends at: go on till empty.
     return count == 0 or scrolled or (place.offset + count == total and count != limit)
+
+
+def _is_scroll(place: Cursor) -> bool:
+    return place.scroll_id is not None or place.paging is Paging.SCROLL
 
 
 def _lost_rows(place: Cursor, total: int | None) -> bool:

@@ -139,8 +139,32 @@ async def test_a_scroll_without_an_id_ends_at_a_short_page_only(host):
     host.gives({"data": rows[:10], "scroll_id": "s"}, {"data": rows[10:20]}, {"data": rows[:10], "scroll_id": "t"})
 
     assert rows[:15] == read
-    with pytest.raises(VendorProtocolError, match="the same rows again after 20"):
+    with pytest.raises(VendorProtocolError, match="gave 20 rows by scrolling, and no scroll_id"):
         await host.read()
+
+
+async def test_a_scroll_whose_last_page_is_full_ends_with_its_total(host):
+    """Without an id nothing is asked for: the host would begin anew, and give the first rows twice."""
+    rows = await host.rows()
+    host.gives({"data": rows[:10], "scroll_id": "s", "total": 20}, {"data": rows[10:20], "total": 20})
+    before = len(host.asked)
+
+    assert rows[:20] == await host.read()
+    assert 2 == len(host.asked) - before
+
+
+async def test_a_smaller_limit_later_loses_no_row_at_a_host_with_pages_of_its_own(host):
+    """It takes no limit, says no total, and its pages happen to be as long as the first limit."""
+    rows = await host.rows()
+    host.gives({"data": rows[:10]}, {"data": []}, {"data": rows[10:15]}, {"data": []})
+    first = await host.account.history.list_records(limit=10)
+    found, cursor = [record.raw for record in first.items], first.next
+    while cursor is not None:
+        page = await host.account.history.list_records(cursor=cursor, limit=3)
+        found += [record.raw for record in page.items]
+        cursor = page.next
+
+    assert rows[:15] == found
 
 
 async def test_a_host_that_overlooks_where_a_page_starts_is_an_error_before_a_row_is_missing(host):
