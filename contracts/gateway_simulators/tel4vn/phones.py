@@ -265,7 +265,7 @@ class Phones:
         self.on_event("cdr", call, call.extension)
 
     def crash(self) -> None:
-        """Lose all calls that are under way: everybody is free again, and nobody is told."""
+        """Lose all calls that are under way: all phones are free again, and no event is sent."""
         for call in tuple(self.calls.values()):
             self._forget(call)
 
