@@ -66,10 +66,11 @@ if TYPE_CHECKING:
         WebhookRequest,
     )
 
-    from .dialling import Dial, DialError, DialProgress
-    from .facade import AccountFacade, Gateway
-    from .proxy import make_app
-    from .server import serving
+    from .accounts.account import AccountFacade
+    from .facade import Gateway
+    from .http.app import make_app
+    from .http.server import serving
+    from .models import Dial, DialError, DialProgress
 
 __all__ = [
     "AccountFacade",
@@ -142,13 +143,13 @@ __all__ = [
 
 
 _OWN = {
-    "AccountFacade": ".facade",
-    "Dial": ".dialling",
-    "DialError": ".dialling",
-    "DialProgress": ".dialling",
+    "AccountFacade": ".accounts.account",
+    "Dial": ".models",
+    "DialError": ".models",
+    "DialProgress": ".models",
     "Gateway": ".facade",
-    "make_app": ".proxy",
-    "serving": ".server",
+    "make_app": ".http.app",
+    "serving": ".http.server",
 }
 """Where the names live that are not those of `gateway_contracts`."""
 

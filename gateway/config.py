@@ -279,3 +279,8 @@ def _problems_of_proxy(config: Config) -> Iterator[tuple[str, str]]:
     if reachable and not proxy.keys:
         how = "add one with `gateway keys new`, or listen on 127.0.0.1"
         yield "proxy.keys", f"are needed to listen on {proxy.listen}, which others can reach: {how}"
+
+
+def timeouts_of(config: Config) -> dict[str, Timeouts]:
+    """How long each account waits for its vendor."""
+    return {name: account.timeouts for name, account in config.accounts.items()}

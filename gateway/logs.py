@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -125,3 +126,9 @@ log: _Log = structlog.wrap_logger(
     wrapper_class=_Log,
     cache_logger_on_first_use=True,
 ).bind()
+
+
+def place_of(error: BaseException) -> dict[str, str]:
+    """The kind of *error* and the line it came from, for a log: its text may hold what must not be there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {"error": type(error).__name__, "at": f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"}

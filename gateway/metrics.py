@@ -7,15 +7,12 @@ operations, codes, states and types are ours, accounts are those of the configur
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from gateway_contracts import CallEvent
 
-from .hearing import EventsState, Hearing
-
-if TYPE_CHECKING:
-    from .facade import AccountFacade
+from .models import IntakeState, IntakeStatus
 
 PREFIX = "gateway_"
 OK = "ok"
@@ -30,10 +27,12 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 @attrs.frozen(kw_only=True)
 class Moment:
-    """How things are now. *hearing* is by account; None where the journal cannot be asked, or there is none."""
+    """How things are now. *accounts* says whether each account is open; *intake* how its events come in, and is
+    None where the journal cannot be asked, or there is none.
+    """
 
-    accounts: "Sequence[AccountFacade]"
-    hearing: Mapping[str, Hearing] | None
+    accounts: Mapping[str, bool]
+    intake: Mapping[str, IntakeStatus] | None
     readers: int
     trouble: bool
     now: datetime = attrs.field(factory=lambda: datetime.now(UTC))
@@ -98,15 +97,15 @@ def _gauges(moment: Moment, may_use: Callable[[str], bool]) -> Iterator[Any]:
     age = GaugeMetricFamily(
         f"{PREFIX}watermark_age_seconds", "How long ago an account was last fully accounted for.", labels=["account"]
     )
-    for account in moment.accounts:
-        if account.vendor is None or not may_use(account.name):
+    for account, is_open in moment.accounts.items():
+        if not may_use(account):
             continue
-        opened.add_metric([account.name], float(account.state == "open"))
-        heard = (moment.hearing or {}).get(account.name)
-        if heard is None:
+        opened.add_metric([account], float(is_open))
+        status = (moment.intake or {}).get(account)
+        if status is None:
             continue
-        for each in EventsState:
-            state.add_metric([account.name, each], float(each is heard.state))
-        if heard.watermark is not None:
-            age.add_metric([account.name], max((moment.now - heard.watermark).total_seconds(), 0.0))
+        for each in IntakeState:
+            state.add_metric([account, each], float(each is status.state))
+        if status.watermark is not None:
+            age.add_metric([account], max((moment.now - status.watermark).total_seconds(), 0.0))
     yield from (opened, state, age)

@@ -38,12 +38,12 @@ from gateway_contracts.errors import error_of
 from gateway_contracts.http import Answer, Effect, HttpClient, NotSent, SentAndLost, segment
 from yarl import URL
 
-from .dialling import Dial
-from .facade import AccountFacade
-from .following import EventPage, EventQuery, Lost, ResyncReason, events_lost
-from .guard import check_arguments, told_of_key
+from .accounts.account import AccountFacade
+from .accounts.arguments import check_arguments
+from .accounts.guard import told_of_key
+from .accounts.support import at_length
 from .logs import log
-from .support import at_length
+from .models import Dial, EventPage, EventQuery, Lost, ResyncReason, events_lost
 
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from gateway_contracts import OPERATIONS, SupportLevel
 
-from gateway.plugin_package import write_package, write_reports
-from gateway.registry import load_vendor
-from gateway.support import lines_of, report_of
+from gateway.accounts.support import lines_of, report_of
+from gateway.accounts.vendors import load_vendor
+from gateway.cli.plugin_package import write_package, write_reports
 from tests.beside import beside
 
 ROOT = Path(__file__).parents[1]

@@ -4,6 +4,7 @@ Of the pending deliveries of one conversation to one subscription only the first
 the next one a time when it is over. So what is due is found without looking at what waits.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -13,8 +14,7 @@ import attrs
 from gateway_contracts import CallEvent
 from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, insert, or_, select, update
 
-from ..signatures import message_id
-from ..subscriptions import Attempt, Delivery, DeliveryState, SubscriptionState
+from ..models import Attempt, Delivery, DeliveryState, SubscriptionState
 from .schema import attempts, deliveries, events, from_micros, inserting, new_id, subscriptions, to_micros
 
 CHUNK = 500
@@ -320,3 +320,9 @@ def _delivery(row: RowMapping, tried: tuple[Attempt, ...]) -> Delivery:
         updated_at=from_micros(row["updated_at"]),
         attempts=tried,
     )
+
+
+def message_id(account: str, event_id: str) -> str:
+    """The `webhook-id` of an event: the same for every attempt, replay and subscription; with no dot in it."""
+    digest = hashlib.sha256(f"{account}\n{event_id}".encode())
+    return f"evt_{digest.hexdigest()[:32]}"

@@ -40,8 +40,7 @@ from sqlalchemy import (
     update,
 )
 
-from ..guard import place_of
-from ..logs import log
+from ..logs import log, place_of
 from ..texts import cleaned
 from .conversations import NEAR, Conversation, number_key, outside_of, same_number
 from .schema import conversations, counters, dials, events, from_micros, links, to_micros, tries

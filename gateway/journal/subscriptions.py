@@ -8,7 +8,7 @@ import attrs
 from gateway_contracts import EventType, Secret, dumps, loads
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from ..subscriptions import Subscription, SubscriptionState
+from ..models import Subscription, SubscriptionState
 from .schema import from_micros, subscriptions, to_micros
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from gateway_contracts import EventSource, loads
 from sqlalchemy import Connection, RowMapping, and_, null, or_, select
 
+from ..models import Link, Timeline, TimelineDelivery, TimelineDial, TimelineStatement, TimelineTry
 from ..texts import plain
-from ..timeline import Link, Timeline, TimelineDelivery, TimelineDial, TimelineStatement, TimelineTry
 from .log import conversation_of, events_of
 from .schema import conversations, deliveries, dials, events, from_micros, links, statements, tries
 

@@ -9,7 +9,8 @@ import time
 
 from gateway_contracts import dumps
 
-from gateway.journal import Wanted, open_journal
+from gateway.journal.log import Wanted
+from gateway.journal.opening import open_journal
 from gateway.journal.timelines import read_timeline
 
 from .children import HOOK_TOKEN, PATIENCE_SECONDS, configuration, folder, key, program, sidecar

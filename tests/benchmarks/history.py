@@ -260,7 +260,7 @@ async def through_the_sidecar(report, sizes, vendor, limit):
 def exported(where, config):
     """Seconds, CPU and memory of `gateway export`."""
     path = write_configuration(where, config)
-    words = ["-c", "from gateway.cli import main; main()", "--config", str(path), "export", "a0"]
+    words = ["-c", "from gateway.cli.main import main; main()", "--config", str(path), "export", "a0"]
     words += ["--since", "2020-01-01T00:00:00+07:00", "--out", str(where / "out.ndjson")]
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL)

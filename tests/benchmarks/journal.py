@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway_contracts import CallEvent, Direction, EventType, dumps, to_json
 
-from gateway.journal import open_journal
+from gateway.journal.opening import open_journal
 from gateway.journal.schema import to_micros
 
 from .children import HOOK_TOKEN, configuration, folder, program, sidecar

@@ -168,7 +168,7 @@ def _end_with_stdin():
 
 def serve(*words):
     """`gateway`, with *words* after it."""
-    from gateway.cli import main
+    from gateway.cli.main import main
 
     logging.getLogger("gateway").addHandler(_Started(logging.INFO))
     _end_with_stdin()
@@ -189,7 +189,7 @@ def serve_forgetful(*words):
 async def serve_without_journal(config):
     """A sidecar that keeps no journal, which a file cannot ask for."""
     from gateway import Gateway, serving
-    from gateway.server import collecting_seldom
+    from gateway.http.server import collecting_seldom
 
     logger = logging.getLogger("gateway")
     logger.addHandler(logging.StreamHandler())

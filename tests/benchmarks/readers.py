@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 import aiohttp
 from gateway_contracts import CallEvent, EventType
 
-from gateway import Gateway, readers
-from gateway.server import collecting_seldom, serving
+from gateway import Gateway
+from gateway.http import event_stream as readers
+from gateway.http.server import collecting_seldom, serving
 
 from .children import configuration, folder, key, memory_of, program, raise_limit
 from .measuring import BARE, LIMIT, OURS, Goal, interleave, percentile

@@ -10,7 +10,7 @@ import time
 from .children import ROOT, configuration, folder, program, write_configuration
 from .measuring import BARE, LIMIT, OURS, Goal, interleave
 
-CLI = "from gateway.cli import main; main()"
+CLI = "from gateway.cli.main import main; main()"
 BARE_SERVER = """
 from aiohttp import web
 async def ready(request):

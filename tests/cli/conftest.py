@@ -14,9 +14,9 @@ from gateway_simulators import ManualClock
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway
-from gateway.cli import main
+from gateway.cli.main import main
+from gateway.http.server import serving
 from gateway.keys import new_key
-from gateway.server import serving
 
 EXECUTABLE = Path(sys.executable).with_name("gateway")
 PATIENCE_SECONDS = 60

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from gateway_contracts import CallEvent, EventType
 
-from gateway.journal import open_journal
+from gateway.journal.opening import open_journal
 from tests.cli.test_serve import address_in
 
 

@@ -12,8 +12,8 @@ import pytest
 from gateway_contracts import OPERATIONS
 from gateway_simulators import Fault
 
-from gateway.encoding import columns
-from gateway.export import progress_bar, whole_file
+from gateway.cli.export import progress_bar, whole_file
+from gateway.formats import columns
 
 ALL = ("--since", "2026-01-15T09:00:00Z", "--until", "2026-01-15T10:00:00Z")
 
@@ -238,7 +238,7 @@ def test_progress_counts_towards_the_total(gateway, config, seeded, folder, monk
         def __exit__(self, *_):
             pass
 
-    monkeypatch.setattr("gateway.export.progress_bar", lambda what: Bar())
+    monkeypatch.setattr("gateway.cli.export.progress_bar", lambda what: Bar())
 
     gateway("export", "hanoi", *ALL, "--out", folder / "calls.csv", config=config)
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 import gateway as package
-from gateway.exits import EXIT_CODES, ExitCode
+from gateway.cli.exit_codes import EXIT_CODES, ExitCode
 
 HEAVY = {"aiohttp", "attr", "attrs", "cattrs", "structlog", "rich", "gateway_contracts", "orjson", "asyncio"} | {
     "sqlalchemy",
@@ -19,7 +19,7 @@ HEAVY = {"aiohttp", "attr", "attrs", "cattrs", "structlog", "rich", "gateway_con
 def test_help_imports_nothing_heavy():
     """`gateway --help` is there at once: what commands need is imported when one runs."""
     code = (
-        "import sys\nfrom gateway.cli import main\n"
+        "import sys\nfrom gateway.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: print('loaded', *sys.modules)"
     )
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from gateway_contracts import OPERATIONS
 
-from gateway.registry import load_vendor
+from gateway.accounts.vendors import load_vendor
 
 PICKY = """
 import contextlib

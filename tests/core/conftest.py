@@ -13,9 +13,9 @@ from gateway_memory import Settings
 from gateway_memory.adapter import Memory
 
 from gateway import AccountFacade, Gateway
+from gateway.accounts.guard import Guard
+from gateway.accounts.routes import make_route
 from gateway.config import make_config
-from gateway.guard import Guard
-from gateway.routing import make_route
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 

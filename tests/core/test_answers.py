@@ -7,9 +7,10 @@ import socket
 import pytest
 from gateway_contracts import Audio, Customer, Customers, Recording
 
-from gateway import Page, answers
-from gateway.answers import Answers
-from gateway.server import serving
+from gateway import Page
+from gateway.http import slow_clients as answers
+from gateway.http.server import serving
+from gateway.http.slow_clients import Answers
 from tests.journal.calls import until
 
 PATIENCE_SECONDS = 20

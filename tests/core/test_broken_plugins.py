@@ -49,7 +49,7 @@ def reason(request, install, monkeypatch):
     text, source = BREAKS[request.param]
     install("plugin_acme", source, "acme")
     if request.param == "hang":
-        monkeypatch.setattr("gateway.facade.CONNECT_SECONDS", 0.01)
+        monkeypatch.setattr("gateway.accounts.connecting.CONNECT_SECONDS", 0.01)
     return text
 
 

@@ -9,9 +9,9 @@ import socket
 import pytest
 from gateway_contracts import CallControl, Page
 
-from gateway import connections, server
-from gateway.connections import Connections
-from gateway.server import serving
+from gateway.http import connections, server
+from gateway.http.connections import Connections
+from gateway.http.server import serving
 from tests.journal.calls import until
 
 PATIENCE_SECONDS = 20

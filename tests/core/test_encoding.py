@@ -10,7 +10,7 @@ from gateway_contracts import OPERATIONS, CallRecord, Direction, Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.encoding import columns, csv_header, csv_rows
+from gateway.formats import columns, csv_header, csv_rows
 
 NAMES = columns(OPERATIONS["list_records"])
 RECORD = CallRecord(

@@ -25,7 +25,7 @@ from gateway import (
     VendorProtocolError,
     VendorTimeout,
 )
-from gateway.guard import Guard
+from gateway.accounts.guard import Guard
 
 NUMBER = "0899098899"
 DIAL = {"extension": "101", "number": NUMBER}
@@ -464,7 +464,7 @@ async def test_rows_that_could_not_be_read_are_logged_once_and_without_what_they
 
 async def test_what_is_remembered_of_rows_has_a_bound(monkeypatch):
     """However many a vendor makes up."""
-    monkeypatch.setattr("gateway.guard._SKIPPED_KNOWN", 10)
+    monkeypatch.setattr("gateway.accounts.guard._SKIPPED_KNOWN", 10)
     numbers = iter(range(1000))
     found = guard()
 

@@ -8,8 +8,8 @@ import pytest
 from gateway_contracts import ERRORS, OPERATIONS, Location
 
 from gateway import Outcome
-from gateway.openapi import make_openapi
-from gateway.subscriptions import ROUTES
+from gateway.http.openapi import make_openapi
+from gateway.webhooks.subscriptions import ROUTES
 
 DIAL = {"extension": "101", "number": "0899098899"}
 EACH = pytest.mark.parametrize("name", sorted(OPERATIONS))

@@ -14,8 +14,8 @@ from gateway_memory import Settings
 from gateway_memory.adapter import Memory
 
 from gateway import ConfigError, DialState, Gateway, StartedCall, make_app
-from gateway import proxy as gateway_proxy
-from gateway.openapi import make_openapi
+from gateway.http import app as gateway_proxy
+from gateway.http.openapi import make_openapi
 
 DIAL = {"extension": "101", "number": "0899098899"}
 CALLS = "/v1/accounts/pbx/calls"

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from gateway import ConfigError, Gateway, PluginError, facade
-from gateway.registry import load_vendor, vendor_names
+from gateway.accounts.vendors import load_vendor, vendor_names
 
 GOOD = """
 from gateway_contracts import Vendor, hookimpl
@@ -79,7 +79,7 @@ def declaring(version):
 @pytest.mark.parametrize("version", ["1.0", "1.4"])
 def test_a_plugin_for_these_contracts_or_older_ones_of_the_same_kind_is_loaded(install, monkeypatch, version):
     """What was there in 1.4 is there in 1.5."""
-    monkeypatch.setattr("gateway.registry.CONTRACTS_VERSION", "1.5")
+    monkeypatch.setattr("gateway.accounts.vendors.CONTRACTS_VERSION", "1.5")
     install("plugin_good", declaring(version), "acme")
 
     assert version == load_vendor("acme").contracts
@@ -88,7 +88,7 @@ def test_a_plugin_for_these_contracts_or_older_ones_of_the_same_kind_is_loaded(i
 @pytest.mark.parametrize("version", ["1.6", "0.9", "2.0", "2.5", "", "1", "1.5.0", "one", None])
 def test_a_plugin_for_other_contracts_is_refused(install, monkeypatch, version):
     """Its plugin is named, with both versions and what to install."""
-    monkeypatch.setattr("gateway.registry.CONTRACTS_VERSION", "1.5")
+    monkeypatch.setattr("gateway.accounts.vendors.CONTRACTS_VERSION", "1.5")
     install("plugin_other", declaring(version), "acme")
 
     with pytest.raises(PluginError, match=r"plugin-other 1\.0.*against contracts .*this gateway has 1\.5: install"):
@@ -100,7 +100,7 @@ def test_a_plugin_that_says_nothing_was_written_for_the_first_contracts(install,
     install("plugin_silent", GOOD.format(name="acme"), "acme")
 
     assert "1.0" == load_vendor("acme").contracts
-    monkeypatch.setattr("gateway.registry.CONTRACTS_VERSION", "2.0")
+    monkeypatch.setattr("gateway.accounts.vendors.CONTRACTS_VERSION", "2.0")
     with pytest.raises(PluginError, match=r"against contracts '1\.0'"):
         load_vendor("acme")
 

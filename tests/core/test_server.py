@@ -9,7 +9,7 @@ import pytest
 
 import gateway
 from gateway import Gateway
-from gateway.server import OPEN_FILES, _allow_many_connections, serving
+from gateway.http.server import OPEN_FILES, _allow_many_connections, serving
 
 KEY, NUMBER = "gw_MY-SECRET-KEY", "0899098899"
 

@@ -7,9 +7,9 @@ import pytest
 from gateway_contracts import OPERATIONS, CallControl, ClickToCall, Events, History, Limits, Support, SupportLevel
 
 from gateway import Gateway
+from gateway.accounts.support import lines_of, rows_of, support_of_route
+from gateway.accounts.vendors import load_vendor
 from gateway.keys import new_key
-from gateway.registry import load_vendor
-from gateway.support import lines_of, rows_of, support_of_route
 
 FULL = Support(support=SupportLevel.FULL)
 PLUGIN = """

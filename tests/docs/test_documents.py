@@ -28,7 +28,7 @@ from gateway_simulators.faults import FaultKind
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway, Secret, make_app
-from gateway.registry import load_vendor
+from gateway.accounts.vendors import load_vendor
 from tests.support import MARKS, VENDORS, with_tables
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,9 @@ from gateway_contracts import CallEvent, EventType
 
 from gateway import EventsLost, Gateway
 from gateway.config import make_config
-from gateway.deliverer import SCHEDULE
-from gateway.signatures import message_id, new_secret, signed
+from gateway.journal.deliveries import message_id
+from gateway.webhooks.deliverer import SCHEDULE
+from gateway.webhooks.signatures import new_secret, signed
 
 PAGE = (Path(__file__).parents[2] / "docs/events.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 1, 15, 9, tzinfo=UTC)

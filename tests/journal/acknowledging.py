@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from gateway.journal import open_store
+from gateway.journal.store import open_store
 from tests.journal.rows import append_events
 
 

@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from gateway import Gateway
-from gateway.journal import engines, open_store
+from gateway.journal import engines
+from gateway.journal.store import open_store
 from tests import postgres
 from tests.vendors.conftest import serving
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from gateway_contracts import CallEvent, CallState, EventType
 
-from gateway.journal import Wanted
+from gateway.events.reconciler import Reconciler
 from gateway.journal import log as journal_log
+from gateway.journal.log import Wanted
 from gateway.journal.timelines import read_timeline
 from gateway.keys import hash_of
-from gateway.reconciling import Reconciler
 from tests.journal.receiving import receiving
 from tests.vendors.truth import live, world_of
 

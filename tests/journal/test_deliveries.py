@@ -8,19 +8,21 @@ from functools import partial
 import attrs
 import pytest
 from aiohttp import web
-from gateway_contracts import EventType
+from gateway_contracts import EventType, JournalError
 from sqlalchemy import delete, func, select, update
 from sqlalchemy import event as sa_event
 
 from gateway import Gateway
 from gateway.config import KeyConfig
-from gateway.deliverer import AT_ONCE, LEASE, SCHEDULE, Deliverer
-from gateway.journal import JournalError, deliveries, open_journal, retention, schema, subscriptions
+from gateway.journal import deliveries, retention, schema, subscriptions
 from gateway.journal.deliveries import Planned
+from gateway.journal.opening import open_journal
 from gateway.keys import LOCAL, Keyring
-from gateway.subscribers import Subscribers
-from gateway.subscriptions import DeliveryQuery, DeliveryState, SubscriptionState
-from gateway.targets import Targets
+from gateway.models import DeliveryState, SubscriptionState
+from gateway.webhooks.deliverer import AT_ONCE, LEASE, SCHEDULE, Deliverer
+from gateway.webhooks.destinations import Targets
+from gateway.webhooks.service import Subscribers
+from gateway.webhooks.subscriptions import DeliveryQuery
 from tests.journal.calls import ANSWERED, ENDED, event, rings, until
 from tests.journal.receiving import HandClock, receiving
 
@@ -484,8 +486,8 @@ async def test_what_failed_is_delivered_once_more_and_once_only(office, receiver
 
 async def test_a_large_replay_is_made_in_parts(office, receiver, monkeypatch):
     """The answer says where to go on."""
-    monkeypatch.setattr("gateway.subscribers._REPLAY_CHUNKS", 1)
-    monkeypatch.setattr("gateway.subscribers.CHUNK", 2)
+    monkeypatch.setattr("gateway.webhooks.service._REPLAY_CHUNKS", 1)
+    monkeypatch.setattr("gateway.webhooks.service.CHUNK", 2)
     subscription_id = await office.subscribe(receiver.url)
     await office.journal.log.append(rings(3))
     await receiver.has(3)

@@ -10,9 +10,11 @@ import pytest
 from gateway_contracts import CallEvent, CallState, Direction, EventSource, EventType
 from sqlalchemy import func, insert, select, update
 
-from gateway.journal import Log, dials, open_store, schema
+from gateway.journal import dials, schema
 from gateway.journal.dials import Ending, Intent, Seen
+from gateway.journal.log import Log
 from gateway.journal.schema import conversations, leases, links
+from gateway.journal.store import open_store
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 NUMBER = "0899098899"

@@ -5,11 +5,11 @@ import contextlib
 from datetime import UTC, datetime
 
 import pytest
-from gateway_contracts import CallEvent, Events, EventType, InvalidRequest, Unsupported, VendorUnavailable
+from gateway_contracts import CallEvent, Events, EventType, InvalidRequest, JournalError, Unsupported, VendorUnavailable
 
-from gateway.facade import AccountFacade
-from gateway.followers import Follower
-from gateway.journal import JournalError, Log, Wanted
+from gateway.accounts.account import AccountFacade
+from gateway.events.listener import Follower
+from gateway.journal.log import Log, Wanted
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 

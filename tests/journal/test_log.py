@@ -9,9 +9,9 @@ import pytest
 from gateway_contracts import CallEvent, CallState, Direction, EventSource, EventType, Outcome, dumps, to_json
 from sqlalchemy import func, insert, select, update
 
-from gateway.journal import Journal, Log, Wanted, open_journal
 from gateway.journal import log as journal_log
-from gateway.journal.log import conversation_of
+from gateway.journal.log import Log, Wanted, conversation_of
+from gateway.journal.opening import Journal, open_journal
 from gateway.journal.schema import conversations, dials, events, links, to_micros
 from gateway.texts import MAX_CHARACTERS, check_lengths, cleaned
 

@@ -9,9 +9,10 @@ import pytest
 from gateway_contracts import EventType
 from sqlalchemy import select
 
-from gateway.journal import Wanted, accounting
+from gateway.events.reconciler import LONGEST, Reconciler
+from gateway.journal import accounting
+from gateway.journal.log import Wanted
 from gateway.journal.schema import quarantine
-from gateway.reconciling import LONGEST, Reconciler
 from tests.vendors.truth import world_of
 
 TOLD = [EventType.ENDED, EventType.RECORD_CREATED, EventType.RECORDING_READY]

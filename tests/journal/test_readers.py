@@ -7,11 +7,12 @@ import json
 import pytest
 from sqlalchemy import delete
 
-from gateway import Gateway, readers
+from gateway import Gateway
+from gateway.http import event_stream as readers
+from gateway.http.server import serving as gateway_serving
 from gateway.journal import log as journal_log
 from gateway.journal.schema import events as rows
 from gateway.keys import hash_of
-from gateway.server import serving as gateway_serving
 from tests.journal.calls import ANSWERED, ENDED, NUMBER, event, rings, until
 
 SSE = {"Accept": "text/event-stream"}

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from gateway.journal import prune, retention, schema
+from gateway.journal import retention, schema
+from gateway.journal.retention import prune
 from gateway.journal.schema import to_micros
 from tests.journal.rows import event, insert, insert_event, names
 

@@ -13,7 +13,8 @@ from alembic.migration import MigrationContext
 from gateway_contracts import ConfigError, GatewayError
 from sqlalchemy import text
 
-from gateway.journal import dials, migrations, open_store, schema
+from gateway.journal import dials, migrations, schema
+from gateway.journal.store import open_store
 from tests.journal.rows import insert_event, names
 
 NEXT = """
@@ -143,7 +144,7 @@ async def test_a_newer_schema_is_refused(url):
 async def test_many_may_open_a_new_database_at_once(empty_url):
     """Processes that start together migrate once."""
     code = (
-        "import asyncio, sys\nfrom gateway.journal import open_store\n"
+        "import asyncio, sys\nfrom gateway.journal.store import open_store\n"
         "async def main():\n    async with open_store(sys.argv[1]) as store:\n        await store.probe()\n"
         "print(flush=True)\nsys.stdin.read()\nasyncio.run(main())"
     )

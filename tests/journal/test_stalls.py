@@ -5,13 +5,15 @@ import contextlib
 import re
 
 import pytest
-from gateway_contracts import Conflict
+from gateway_contracts import Conflict, JournalError
 from sqlalchemy import event as sa_event
 from sqlalchemy import text
 
-from gateway import background, dialling
-from gateway.journal import JournalError, engines, open_store
+from gateway.dialling import dials as dialling
+from gateway.events import workers as background
+from gateway.journal import engines
 from gateway.journal import store as module
+from gateway.journal.store import open_store
 from tests.journal.rows import insert_event, names
 from tests.journal.test_troubles import held, on_postgresql
 from tests.postgres import stopped

@@ -8,13 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from gateway_contracts import Conflict, GatewayError
+from gateway_contracts import Conflict, GatewayError, JournalError
 from sqlalchemy import event as sa_event
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from gateway.journal import JournalError, open_store
 from gateway.journal import store as module
+from gateway.journal.store import open_store
 from tests.journal.rows import append_events, insert_event, names
 
 ROOT = Path(__file__).parent.parent.parent

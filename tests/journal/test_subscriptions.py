@@ -6,10 +6,10 @@ import jsonschema
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from gateway import deliverer
+from gateway.http.openapi import make_openapi
 from gateway.keys import hash_of
-from gateway.openapi import make_openapi
-from gateway.signatures import new_secret
+from gateway.webhooks import deliverer
+from gateway.webhooks.signatures import new_secret
 from tests.journal.calls import ENDED, event, rings, until
 from tests.journal.receiving import receiving
 
@@ -94,7 +94,7 @@ async def test_a_new_secret_and_the_old_one_both_hold_for_a_day(running, api, re
         _, rotated = await send("POST", f"/{made['subscription_id']}/rotate-secret")
         await log.append([event()])
         (both,) = await receiver.has(1)
-        monkeypatch.setattr("gateway.subscribers.OLD_SECRET_LIFE", -deliverer.LEASE)
+        monkeypatch.setattr("gateway.webhooks.service.OLD_SECRET_LIFE", -deliverer.LEASE)
         _, last = await send("POST", f"/{made['subscription_id']}/rotate-secret")
         await log.append([event(ENDED)])
         one = (await receiver.has(2))[1]
@@ -334,7 +334,7 @@ async def test_a_conversation_shows_the_deliveries_of_subscriptions_that_may_be_
 
 async def test_a_key_has_so_many_subscriptions_and_no_more(running, api, monkeypatch):
     """The next one is refused."""
-    monkeypatch.setattr("gateway.subscribers.MAX_SUBSCRIPTIONS", 2)
+    monkeypatch.setattr("gateway.webhooks.service.MAX_SUBSCRIPTIONS", 2)
     async with running() as (_, address):
         statuses = [(await api(address)("POST", url=PUBLIC))[0] for _ in range(3)]
 

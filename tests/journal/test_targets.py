@@ -7,8 +7,8 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver
 
-from gateway import targets as module
-from gateway.targets import Targets, is_public, problem_of
+from gateway.webhooks import destinations as module
+from gateway.webhooks.destinations import Targets, is_public, problem_of
 
 
 class Names(AbstractResolver):

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from gateway_contracts import ConfigError
+from gateway_contracts import ConfigError, JournalError
 from sqlalchemy import make_url, text
 
 import gateway
 from gateway import Gateway
-from gateway.journal import JournalError, open_store, troubles
+from gateway.journal import troubles
+from gateway.journal.store import open_store
 from tests import postgres
 from tests.journal.calls import event
 from tests.journal.rows import append_events, insert_event, names
@@ -296,7 +297,7 @@ async def test_a_wrong_url_is_explained(url, words, tmp_path):
 def test_a_missing_driver_is_named():
     """Without psycopg the error says what to install."""
     code = (
-        "import asyncio, sys\nsys.modules['psycopg'] = None\nfrom gateway.journal import open_store\n"
+        "import asyncio, sys\nsys.modules['psycopg'] = None\nfrom gateway.journal.store import open_store\n"
         "async def main():\n    async with open_store('postgresql://host/name'): pass\nasyncio.run(main())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))

@@ -1,7 +1,7 @@
 """`gateway …`, less patient: a soak cannot wait for a day until looking for a dial that nothing shows is over."""
 
-from gateway import resolving
-from gateway.cli import main
+from gateway.cli.main import main
+from gateway.dialling import resolver as resolving
 from gateway.journal import dials
 
 LIFE_SECONDS = 1.0

@@ -74,7 +74,7 @@ class Sidecar:
 
     async def start(self) -> None:
         """Start it, and come back when it answers."""
-        program = "from gateway.cli import main; main()"
+        program = "from gateway.cli.main import main; main()"
         config = str(self._folder / "gateway.toml")
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", program, "--config", config, "serve"),

@@ -78,7 +78,7 @@ async def http(config: dict[str, Any], operation: str, arguments: dict[str, Any]
 
 
 async def command_line(config: dict[str, Any], operation: str, arguments: dict[str, Any], folder: Any) -> Any:
-    from gateway.cli import main
+    from gateway.cli.main import main
 
     file = folder / "gateway.toml"
     settings = config["accounts"]["hanoi"]["settings"]

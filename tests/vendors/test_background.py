@@ -17,11 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
 from gateway import Gateway
-from gateway.guardian import Guardian
+from gateway.events.hook_sync import Guardian
+from gateway.events.reconciler import Progress
 from gateway.journal.positions import write_position
 from gateway.journal.schema import events, leases, quarantine, to_micros
 from gateway.keys import hash_of
-from gateway.reconciling import Progress
 from tests.journal.receiving import receiving
 from tests.vendors.conftest import serving
 

@@ -11,7 +11,7 @@ from gateway_simulators import ManualClock
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway
-from gateway.cli import main
+from gateway.cli.main import main
 from tests.journal.receiving import receiving
 from tests.vendors.conftest import serving
 

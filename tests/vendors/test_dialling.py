@@ -17,6 +17,7 @@ from gateway_contracts import (
     GatewayError,
     IdempotencyMismatch,
     InvalidRequest,
+    JournalError,
     NotFound,
     OutcomeUnknown,
 )
@@ -26,9 +27,11 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 from sqlalchemy import update
 from yarl import URL
 
-from gateway import Gateway, connections, resolving, server
-from gateway import dialling as dialling_module
-from gateway.journal import JournalError, dials, schema
+from gateway import Gateway
+from gateway.dialling import dials as dialling_module
+from gateway.dialling import resolver as resolving
+from gateway.http import connections, server
+from gateway.journal import dials, schema
 from gateway.keys import new_key
 from tests.vendors.conftest import serving
 
@@ -164,7 +167,7 @@ async def test_what_cannot_be_written_is_not_dialled(gateway, pbx, tmp_path):
 
 async def test_an_answer_that_cannot_be_written_is_given_all_the_same(gateway, pbx, tmp_path, monkeypatch):
     """The end is written when the journal can be written again; until then the key is under way."""
-    monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
     await hasten(gateway)
     pbx.faults.add(Fault(CLICK, kind="hold"))
     dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
@@ -219,14 +222,14 @@ async def test_a_caller_that_is_gone_before_the_vendor_is_asked_rings_nobody(gat
 
 async def test_an_intent_of_which_nobody_heard_that_it_is_written_keeps_no_key(gateway, pbx, monkeypatch):
     """The journal's server went away after it had written: nothing was dialled, and the key may be used soon."""
-    monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
     await dial(gateway["hanoi"], extension="102")
     store = (await gateway.journal.get()).store
     write = store.write
 
     async def write_and_fail(work):
         monkeypatch.undo()
-        monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
         await write(work)
         raise JournalError("gone")
 
@@ -570,7 +573,7 @@ async def test_a_route_does_not_go_on_when_the_journal_cannot_say_so(gateway, pb
 
 async def test_a_route_whose_next_turn_was_written_unheard_ends_all_the_same(gateway, pbx, antbuddy, monkeypatch, rows):
     """The journal's server went away after it had written: nothing rang at either account, and the key may be used."""
-    monkeypatch.setattr("gateway.dialling._AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
     pbx.unregister("101")
     store = (await gateway.journal.get()).store
     write = store.write

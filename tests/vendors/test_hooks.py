@@ -14,8 +14,8 @@ from gateway_simulators.antbuddy import AntbuddySimulator
 from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway
-from gateway.hooks import MAX_HOOK_BYTES
-from gateway.journal import Wanted
+from gateway.http.hook_receiver import MAX_HOOK_BYTES
+from gateway.journal.log import Wanted
 from gateway.texts import MAX_CHARACTERS
 from tests.vendors.conftest import serving
 

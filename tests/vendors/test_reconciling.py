@@ -8,7 +8,7 @@ from gateway_contracts import CallState, EventSource, EventType, Outcome
 from gateway_simulators import Fault
 
 from gateway import Gateway
-from gateway.reconciling import FIRST_LOOK, Reconciler
+from gateway.events.reconciler import FIRST_LOOK, Reconciler
 from tests.vendors.truth import live, world_of
 
 NUMBER = "0899888999"

@@ -22,11 +22,11 @@ from gateway_simulators.tel4vn_v2 import Tel4vnV2Simulator
 from sqlalchemy import select
 
 from gateway import Gateway
-from gateway.followers import Follower
-from gateway.hooks import Receiver
+from gateway.events.listener import Follower
+from gateway.events.reconciler import Reconciler
+from gateway.http.hook_receiver import Receiver
 from gateway.journal.log import conversation_of, event_of
 from gateway.journal.schema import conversations, events, links
-from gateway.reconciling import Reconciler
 from tests.vendors.antbuddy_far_side import record_id_of
 
 TOKEN = "token-of-the-account-hanoi"

@@ -1,0 +1,180 @@
+"""What stands between an application and whoever carries an operation out: arguments checked, a deadline, one log line,
+and nothing but `GatewayError` coming back.
+"""
+
+import asyncio
+import functools
+import inspect
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gateway_contracts import (
+    DialState,
+    GatewayError,
+    InvalidRequest,
+    Operation,
+    Origin,
+    OutcomeUnknown,
+    Page,
+    Timeouts,
+    Unsupported,
+    VendorProtocolError,
+    VendorTimeout,
+)
+from gateway_contracts.deadlines import Deadlines
+
+from ..logs import log, place_of
+from ..skipped import digest_of, skipped_rows
+from .arguments import _CHECKS, check_arguments
+
+_SKIPPED_KNOWN = 1_000  # rows that were told of once, of one account
+
+
+def seal(error: GatewayError, operation: Operation, account: str) -> GatewayError:
+    """*error* with what every error of an operation carries."""
+    error.account = error.account or account
+    error.operation = operation.name
+    if operation.rings and error.dial_state is None:
+        # Refused before anything was sent, or said by somebody who did not think of dialling.
+        refused = isinstance(error, Unsupported) or (
+            isinstance(error, InvalidRequest) and error.origin is Origin.CALLER
+        )
+        error.dial_state = DialState.NOT_PLACED if refused else DialState.UNKNOWN
+    return error
+
+
+def told_of_key(error: GatewayError, arguments: Mapping[str, Any]) -> None:
+    """Take out of *error* that nothing rang, where the request has an idempotency key and no dial is named.
+
+    The request itself rang nobody then. But the key's dial may have rung before, and a client would take it for that.
+    """
+    keyed = arguments.get("idempotency_key") is not None
+    if keyed and error.dial_id is None and error.dial_state is DialState.NOT_PLACED:
+        error.dial_state = None
+
+
+class Guard:
+    """Carries operations out on one adapter."""
+
+    def __init__(self, adapter: object, account: str, vendor: str, timeouts: Timeouts) -> None:
+        self._adapter = adapter
+        self._account = account
+        self._vendor = vendor
+        self._timeouts = timeouts
+        self._deadlines = Deadlines()
+        self._skipped: dict[bytes, None] = {}  # what is known of rows that could not be read, oldest first
+
+    async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        started = time.perf_counter()
+        try:
+            checked = check_arguments(operation, arguments)
+            _refuse_key(checked)
+            method = getattr(self._adapter, operation.name)
+            _refuse_what_is_new(method, checked, self._vendor)
+            with self._deadlines.after(self._deadline(operation, checked)):
+                answer = await method(**checked)
+            _check_answer(operation, answer)
+        except GatewayError as error:
+            failure = error
+        except asyncio.CancelledError:
+            log.warning(
+                "operation.cancelled",
+                account=self._account,
+                operation=operation.name,
+                milliseconds=_milliseconds(started),
+            )
+            raise
+        except TimeoutError as error:
+            failure = self._late(operation)
+            failure.__cause__ = error
+        except Exception as error:  # noqa: BLE001 # the boundary: a plugin's fault becomes one of our errors here
+            failure = self._broken(operation, error)
+            failure.__cause__ = error
+            log.error("plugin.failed", account=self._account, operation=operation.name, **place_of(error))
+        else:
+            log.info(
+                "operation.done", account=self._account, operation=operation.name, milliseconds=_milliseconds(started)
+            )
+            if isinstance(answer, Page) and answer.skipped:
+                self._tell_skipped(operation, answer)
+            return answer
+        told_of_key(seal(failure, operation, self._account), arguments)
+        log.warning(
+            "operation.failed",
+            account=self._account,
+            operation=operation.name,
+            code=failure.code,
+            dial_state=failure.dial_state,
+            milliseconds=_milliseconds(started),
+        )
+        raise failure
+
+    def _tell_skipped(self, operation: Operation, page: Page[Any]) -> None:
+        """Log that rows could not be read, once for each row: lists are read again and again."""
+        rows = skipped_rows(page)[:_SKIPPED_KNOWN]
+        new = {digest_of(self._account, row) for row in rows} - self._skipped.keys()
+        if rows and not new:
+            return
+        self._skipped.update(dict.fromkeys(new))
+        while len(self._skipped) > _SKIPPED_KNOWN:
+            del self._skipped[next(iter(self._skipped))]
+        log.warning(
+            "rows.skipped", account=self._account, operation=operation.name, rows=len(new) if rows else page.skipped
+        )
+
+    def _deadline(self, operation: Operation, arguments: Mapping[str, Any]) -> float:
+        # A backstop for a plugin that hangs. The plugin's own deadlines are for each request and know more: whether
+        # anything was sent. So this leaves room for a login and for the one repetition after a 401.
+        times = self._timeouts
+        own = times.dial_wait if arguments.get("wait") else times.dial if operation.rings else times.read
+        return 2 * (own + times.read) + times.connect
+
+    def _late(self, operation: Operation) -> GatewayError:
+        text = f"The {self._vendor} plugin did not finish in time"
+        return VendorTimeout(text) if operation.reads else OutcomeUnknown(text, origin=Origin.GATEWAY)
+
+    def _broken(self, operation: Operation, error: Exception) -> GatewayError:
+        text = f"The {self._vendor} plugin failed with {type(error).__name__}: this is a fault in the plugin"
+        if operation.reads:
+            return VendorProtocolError(text, origin=Origin.GATEWAY)
+        return OutcomeUnknown(text, origin=Origin.GATEWAY)
+
+
+def _refuse_key(arguments: Mapping[str, Any]) -> None:
+    # Where there is a journal it keeps the key, and none comes as far as here. A key that is accepted and then
+    # forgotten by a restart is worse than none: it would dial twice with a promise.
+    if arguments.get("idempotency_key") is not None:
+        raise Unsupported(
+            "Idempotency keys need a journal: set journal.url, or leave idempotency_key out and look at the live calls "
+            "and records before dialling again after outcome_unknown",
+            origin=Origin.GATEWAY,
+        )
+
+
+def _refuse_what_is_new(method: Any, arguments: Mapping[str, Any], vendor: str) -> None:
+    # A plugin that was written before an argument existed has nothing to say it with.
+    taken = _taken(getattr(method, "__func__", method))
+    if taken is not None and not arguments.keys() <= taken:
+        name = next(each for each in arguments if each not in taken)
+        raise Unsupported(f"The {vendor} plugin is older than {name}: leave it out, or install a newer plugin")
+
+
+@functools.lru_cache(maxsize=1024)
+def _taken(function: Any) -> frozenset[str] | None:
+    """The names of the arguments that *function* takes; None when it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return frozenset(parameter.name for parameter in parameters)
+
+
+def _check_answer(operation: Operation, answer: Any) -> None:
+    # An answer of another type would fail later, where nobody knows which plugin it came from.
+    kind = _CHECKS[operation.name].answer
+    if kind is not type(None) and not isinstance(answer, kind):
+        raise TypeError(f"{operation.name} answered {type(answer).__name__}, not {kind.__name__}")
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,0 +1,1 @@
+"""Dials: each is in the journal before the vendor is asked, and the unknown ones are looked for."""

@@ -1,0 +1,35 @@
+"""Who asks for a dial."""
+
+from contextvars import ContextVar, Token
+
+import attrs
+
+DIAL = "start_call"
+"""The operation that dials, and so is kept in the journal."""
+
+
+@attrs.define
+class Asking:
+    """Who asks, and whether the answer had been given before. Others than *caller* are seen by who *sees_all*.
+
+    It is asked in its context; without one the application itself asks. *accounts* are those that the caller may use,
+    None for all, and *at* is when the request was read, by `moment`.
+    """
+
+    caller: str = ""
+    sees_all: bool = True
+    accounts: frozenset[str] | None = None
+    replayed: bool = False
+    at: float | None = None
+    _before: "Token[Asking | None] | None" = attrs.field(default=None, init=False, repr=False)
+
+    def __enter__(self) -> "Asking":
+        self._before = ASKING.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            ASKING.reset(self._before)
+
+
+ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)

@@ -1,0 +1,76 @@
+"""Events of vendors that are listened to come into the journal as those of webhooks do."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from typing import cast
+
+import attrs
+from gateway_contracts import CallEvent, Events, EventType, GatewayError, InvalidRequest, JournalError, Unsupported
+
+from ..accounts.account import AccountFacade
+from ..journal.log import Log
+from ..logs import log, place_of
+
+MAX_PAUSE_SECONDS = 60.0
+
+
+def _pause(failures: int) -> float:
+    return min(0.5 * 2.0 ** min(failures, 10), MAX_PAUSE_SECONDS)
+
+
+@attrs.frozen(eq=False)
+class Follower:
+    """Follows the events of *account* into *log*. *on_gap* is told when something may not have been heard, and *pause*
+    gives the seconds to wait after so many failures in a row.
+    """
+
+    account: AccountFacade
+    log: Log
+    on_gap: Callable[[], None] = lambda: None
+    pause: Callable[[int], float] = _pause
+
+    async def run(self) -> bool:
+        """Follow until cancelled. Connections are the adapter's business; when it fails, it is followed anew, less and
+        less often. Returns True at once where the vendor calls us, and False where a setting is missing.
+        """
+        if Events not in self.account.interfaces:
+            return True
+        failures = 0
+        while True:
+            code = "ended"
+            try:
+                events = cast("Events", self.account.adapter).follow_events()
+                async with contextlib.aclosing(cast("AsyncGenerator[CallEvent, None]", events)):
+                    async for event in events:
+                        await self._keep(event)
+                        failures = 0
+            except Unsupported:
+                return True
+            except InvalidRequest as error:  # which only another configuration changes
+                log.warning("follower.off", account=self.account.name, reason=error.message)
+                return False
+            except Exception as error:  # noqa: BLE001 # whatever it is, later events are still wanted
+                code = error.code if isinstance(error, GatewayError) else "plugin_failed"
+                log.warning("follower.failed", account=self.account.name, code=code, **place_of(error))
+            failures += 1
+            self.on_gap()  # the adapter begins anew and does not know what it missed
+            await asyncio.sleep(self.pause(failures))
+
+    async def _keep(self, event: CallEvent) -> None:
+        """Write *event*, however long that takes: nobody sends it again. Meanwhile the adapter holds what comes."""
+        failures = 0
+        while True:
+            try:
+                kept = await self.log.append([event])
+                break
+            except JournalError:
+                failures += 1
+                await asyncio.sleep(self.pause(failures))
+        if any(map(is_gap, kept)):
+            self.on_gap()
+
+
+def is_gap(event: CallEvent) -> bool:
+    """Whether *event* says that the vendor could not be heard for a time."""
+    return event.type is EventType.UNKNOWN and isinstance(event.raw, dict) and "gap" in event.raw

@@ -1,0 +1,1 @@
+"""The sidecar: one aiohttp application and the server that runs it."""

@@ -1,0 +1,290 @@
+"""Who reads events over HTTP: one page after the other (long-poll), or a stream of server-sent events.
+
+A stream that keeps up is written to directly, with bytes that are made once for all of them. One whose client reads
+too slowly is not written to any more: it goes on from the log when its client has taken what it has, and is dropped
+when that takes too long. So it holds up nobody, and needs no queue.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+
+import attrs
+from aiohttp import HttpVersion11, web
+from gateway_contracts import CallEvent, InvalidRequest, JournalError, Origin, RateLimited, dumps, to_json
+
+from ..events.feed import as_wanted, check_filter, place
+from ..facade import Gateway
+from ..journal.log import MAX_TEXT, Log, Wanted
+from ..keys import Caller
+from ..logs import log
+from ..models import MAX_SEQ, EventPage, EventQuery
+from ..parameters import read_query, sent_once
+from .slow_clients import STUCK_SECONDS
+
+SSE = "text/event-stream"
+HEARTBEAT_SECONDS = 15
+BEHIND_BYTES = 64 * 1024
+"""What may wait for one client, beside what the system keeps for it."""
+MAX_READERS = 10_000
+_RETRY_MILLISECONDS = 2_000
+_PAGE = 100
+
+
+class Readers:
+    """All who read the events of *gateway* out of *log*."""
+
+    def __init__(self, gateway: Gateway, events: Log) -> None:
+        self._gateway = gateway
+        self._log = events
+        self._streams: set[_Stream] = set()
+        self._count = 0
+        self._closing = asyncio.Event()
+        self._listening = contextlib.ExitStack()
+
+    def __len__(self) -> int:
+        return self._count
+
+    async def close(self) -> None:
+        """End every stream and every wait; a stream that is behind is broken off, as its client may be stuck."""
+        self._closing.set()
+        for stream in self._streams:
+            stream.woken.set()
+            if not stream.live:
+                stream.drop()
+
+    async def answer(self, request: web.Request, caller: Caller, headers: Mapping[str, str]) -> web.StreamResponse:
+        """A page, or a stream where *request* accepts one; a stream carries *headers*.
+
+        Raises: InvalidRequest, NotFound, Forbidden, RateLimited, JournalError.
+        """
+        query = read_query(request.query, EventQuery)
+        for name in query.account:
+            caller.check(name, "events")
+        check_filter(self._gateway.__getitem__, query)
+        wanted = as_wanted(query, caller.accounts)
+        streamed = SSE in request.headers.get("Accept", "").lower()
+        if streamed and (extra := {"wait", "limit"} & request.query.keys()):
+            raise InvalidRequest("A stream has no pages", fields=dict.fromkeys(sorted(extra), "is not for streams"))
+        if self._count >= MAX_READERS:
+            raise RateLimited("Too many read events here already", origin=Origin.GATEWAY, retry_after=30)
+        self._count += 1
+        try:
+            if streamed:
+                return await self._stream(request, wanted, query, headers)
+            page = await self._page(wanted, query)
+            return web.Response(body=dumps(to_json(page, raw=query.raw)), content_type="application/json")
+        finally:
+            self._count -= 1
+
+    # Pages
+
+    async def _page(self, wanted: Wanted, query: EventQuery) -> EventPage:
+        news: asyncio.Queue[Sequence[CallEvent]] = asyncio.Queue()
+        with self._log.listening(news.put_nowait) if query.wait else contextlib.nullcontext():
+            seq, lost = await place(self._log, query.after)
+            found, reached = await self._log.after(seq, wanted, limit=query.limit, raw=query.raw)
+            deadline = time.monotonic() + query.wait
+            # What came while the log was read is read too: it may have come before the listener was there.
+            while not found and lost is None and reached < self._log.head and time.monotonic() < deadline:
+                found, reached = await self._log.after(reached, wanted, limit=query.limit, raw=query.raw)
+            if query.wait and not found and lost is None:
+                found, reached = await self._next(news, wanted, query, reached, deadline)
+        page = EventPage(items=tuple(found), next=reached)
+        return attrs.evolve(page, resync=True, reason=lost.reason, oldest=lost.oldest) if lost else page
+
+    async def _next(
+        self,
+        news: asyncio.Queue[Sequence[CallEvent]],
+        wanted: Wanted,
+        query: EventQuery,
+        seq: int,
+        deadline: float,
+    ) -> tuple[list[CallEvent], int]:
+        """The first wanted events after *seq*, or none when the wait is over."""
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            while (left := deadline - time.monotonic()) > 0 and not self._closing.is_set():
+                coming = asyncio.create_task(news.get())
+                try:
+                    await asyncio.wait({coming, closing}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                    page = coming.result() if coming.done() else ()
+                finally:
+                    coming.cancel()
+                found = [each for each in page if (each.seq or 0) > seq and wanted.fits(each)][: query.limit]
+                if found and query.raw:  # out of the log, which reads only so much at once
+                    return await self._log.after(seq, wanted, limit=query.limit)
+                if found:
+                    return found, found[-1].seq or seq
+                seq = max(seq, page[-1].seq or 0) if page else seq
+            return [], seq
+        finally:
+            closing.cancel()
+
+    # Streams
+
+    async def _stream(
+        self, request: web.Request, wanted: Wanted, query: EventQuery, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        after = _last_event_id(request, query.after)
+        seq = (await place(self._log, None))[0] if after is None else after
+        response = web.StreamResponse(
+            # The last is for nginx, which keeps answers back otherwise.
+            headers={**headers, "Content-Type": SSE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        await response.prepare(request)
+        stream = _Stream(request, wanted, query.raw, seq)
+        if not self._streams:
+            self._listening.enter_context(self._log.listening(self._told))
+        self._streams.add(stream)
+        try:
+            # The number keeps the place of a reader that is cut off before the first event.
+            stream.write(b"retry: %d\nid: %d\n\n" % (_RETRY_MILLISECONDS, seq))
+            while not self._closing.is_set() and not stream.gone:
+                await self._follow(stream)
+            if not stream.gone:
+                await response.write_eof()
+        except TimeoutError:
+            log.warning("reader.dropped", seq=stream.seq, seconds=STUCK_SECONDS)
+            stream.drop()
+        except JournalError:
+            stream.drop()  # it asks again when there is something to read
+        except ConnectionError:
+            pass  # the client has gone
+        finally:
+            self._streams.discard(stream)
+            if not self._streams:
+                self._listening.close()
+        return response
+
+    async def _follow(self, stream: "_Stream") -> None:
+        """Bring *stream* up to date, then wait while it is told what is new."""
+        after = stream.seq
+        stream.seq, lost = await place(self._log, after)
+        if lost is not None:
+            data = dumps({"after": after, "reason": lost.reason, "oldest": lost.oldest})
+            stream.write(b"id: %d\nevent: resync\ndata: %b\n\n" % (stream.seq, data))
+        while not stream.gone and not self._closing.is_set():
+            async with asyncio.timeout(STUCK_SECONDS):
+                await stream.drain()
+            if stream.seq >= self._log.head:  # nothing comes between this and the next line
+                break
+            await self._read_on(stream)
+        stream.live = True
+        while stream.live and not stream.gone and not self._closing.is_set():
+            stream.woken.clear()
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await stream.woken.wait()
+            except TimeoutError:
+                # The number keeps a reader's place while nothing happens that it wants.
+                stream.write(b": heartbeat\nid: %d\n\n" % stream.seq)
+
+    async def _read_on(self, stream: "_Stream") -> None:
+        """Write the next events out of the log to *stream*; only their bytes are kept while they wait."""
+        found, stream.seq = await self._log.after(stream.seq, stream.wanted, limit=_PAGE, raw=stream.raw)
+        stream.write(b"".join(_frame(event, raw=stream.raw) for event in found))
+
+    def _told(self, page: Sequence[CallEvent]) -> None:
+        made = _Frames(page)
+        for stream in self._streams:
+            stream.take(page, made)
+
+
+@attrs.define
+class _Frames:
+    """The events of a page as bytes, made when they are wanted first: with a chunk's head around them, or without."""
+
+    page: Sequence[CallEvent]
+    made: dict[tuple[int, bool, bool], bytes] = attrs.field(factory=dict)
+
+    def get(self, index: int, *, raw: bool, chunked: bool) -> bytes:
+        key = (index, raw, chunked)
+        if key not in self.made:
+            plain = _frame(self.page[index], raw=raw)
+            self.made[key] = _chunk(plain) if chunked else plain
+        return self.made[key]
+
+
+class _Stream:
+    """One client's stream. `seq` is the number up to which everything was written to it."""
+
+    def __init__(self, request: web.Request, wanted: Wanted, raw: bool, seq: int) -> None:
+        self.wanted = wanted
+        self.raw = raw
+        self.seq = seq
+        self.live = False
+        self.woken = asyncio.Event()
+        self._request = request
+        self._chunked = request.version >= HttpVersion11
+
+    @property
+    def gone(self) -> bool:
+        """Nobody is there to write to."""
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
+
+    def take(self, page: Sequence[CallEvent], frames: _Frames) -> None:
+        """Write what is wanted of a new *page*, if this stream keeps up."""
+        if not self.live:
+            return
+        parts: list[bytes] = []
+        length = 0
+        for index, event in enumerate(page):
+            if (event.seq or 0) <= self.seq:
+                continue
+            if length > MAX_TEXT:  # the rest is read on from the log, when there is room
+                self.live = False
+                self.woken.set()
+                break
+            self.seq = event.seq or 0
+            if self.wanted.fits(event):
+                parts.append(frames.get(index, raw=self.raw, chunked=self._chunked))
+                length += len(parts[-1])
+        if parts:
+            self._send(b"".join(parts))
+
+    def write(self, content: bytes) -> None:
+        """Write *content* now, whatever waits already."""
+        if content:
+            self._send(_chunk(content) if self._chunked else content)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what waits."""
+        await self._request.writer.drain()
+
+    def drop(self) -> None:
+        """Break the connection off, with what waits."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def _send(self, content: bytes) -> None:
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            self.live = False
+            self.woken.set()
+            return
+        transport.write(content)
+        if transport.get_write_buffer_size() > BEHIND_BYTES:
+            self.live = False
+            self.woken.set()
+
+
+def _frame(event: CallEvent, *, raw: bool) -> bytes:
+    data = dumps(to_json(event, raw=raw))
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.seq or 0, event.type.value.encode(), data)
+
+
+def _chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def _last_event_id(request: web.Request, after: int | None) -> int | None:
+    text = (sent_once(request, "Last-Event-ID") or "").strip()
+    if not text:
+        return after
+    if not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_SEQ):
+        problem = "must be a number from `id:`, of at most 18 digits"
+        raise InvalidRequest("Last-Event-ID is not the number of an event", fields={"Last-Event-ID": problem})
+    return int(text)

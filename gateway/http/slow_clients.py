@@ -1,0 +1,82 @@
+"""The answers that are on their way: whoever takes nothing of one for long is cut off, and soon when the sidecar stops.
+
+Looked at are the connections, not the requests, so it is one and the same for a page, a stream and a recording, and
+nobody who reads is held up by it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import attrs
+
+from ..logs import log
+
+STUCK_SECONDS = 30
+"""How long a client may take nothing of what is waiting for it, until it is dropped."""
+GRACE_SECONDS = 1.0
+"""The same, when the sidecar stops."""
+_LOOKS = 10  # in that time
+
+
+@attrs.define(eq=False)
+class Answers:
+    """What one application has written, and its clients have yet to take."""
+
+    _connections: set[asyncio.WriteTransport] = attrs.field(factory=set, init=False)
+    _waiting: dict[asyncio.WriteTransport, tuple[int, float]] = attrs.field(factory=dict, init=False)
+    """How many bytes wait for a client, and since when they have been as many."""
+    _stopping: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def expect(self, connection: asyncio.WriteTransport | None) -> None:
+        """Look after *connection*, on which something was asked, until it is closed."""
+        if connection is not None:
+            self._connections.add(connection)
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """A context in which clients are dropped that take nothing for `STUCK_SECONDS`."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    def stop(self) -> None:
+        """Drop whoever takes nothing for `GRACE_SECONDS` from now on."""
+        self._stopping.set()
+
+    def look(self, now: float, patience: float) -> None:
+        """Drop whoever has taken nothing for *patience*, in seconds as *now* is."""
+        waiting = {}
+        for connection in tuple(self._connections):
+            size = connection.get_write_buffer_size()
+            if not size:
+                if connection.is_closing():
+                    self._connections.discard(connection)
+                continue
+            before, since = self._waiting.get(connection, (0, now))
+            if before != size:  # also when it is more: only to those who keep up is more written
+                since = now
+            if now - since < patience:
+                waiting[connection] = (size, since)
+                continue
+            log.warning("answer.dropped", waiting=size, seconds=round(now - since, 1))
+            connection.abort()
+            self._connections.discard(connection)
+        self._waiting = waiting
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STUCK_SECONDS / _LOOKS):
+                    await self._stopping.wait()
+            self.look(loop.time(), STUCK_SECONDS)
+        while True:
+            self.look(loop.time(), GRACE_SECONDS)
+            await asyncio.sleep(GRACE_SECONDS / _LOOKS)

@@ -1,0 +1,1 @@
+"""Webhooks to applications: subscriptions, deliveries and how each is signed."""
