@@ -1,4 +1,4 @@
-"""What applications hold: a gateway, its accounts, and the interfaces of each."""
+"""The gateway that applications open: it puts the accounts, the routes and the journal together."""
 
 import contextlib
 import functools
@@ -18,13 +18,12 @@ from gateway_contracts import (
 )
 
 from .accounts.account import AccountFacade
-from .accounts.connecting import Plan, Unusable, connected, plan_or_fault
+from .accounts.connecting import Plan, broken_account, connected, plan_or_fault
 from .accounts.hook_addresses import hook_urls
-from .accounts.routes import make_route
+from .accounts.routes import make_routes
 from .accounts.vendors import load_vendor
 from .config import Config, make_config, read_config, timeouts_of
 from .journal.lazy import LazyJournal
-from .logs import log, place_of
 from .models import EventQuery, query_of
 
 DEFAULT_JOURNAL = "sqlite:///gateway.db"
@@ -164,6 +163,19 @@ class Gateway:
 async def _open_local(
     plans: Mapping[str, Plan | PluginError], config: Config, journal: LazyJournal | None
 ) -> AsyncIterator[Mapping[str, AccountFacade]]:
+    """Open every account and route, and put together what a request passes on its way to an adapter.
+
+    From the outside to the inside, each layer calls the next one (`CarryOut`):
+
+        account.click_to_call.start_call(…)    accounts.binding: the method of an interface becomes an operation
+        └─ Dialling.over                       writes the intent of a dial into the journal; replays; keeps its end
+           └─ Route                            of a route only: picks the account, and fails over
+              └─ Dialling.tried                of a route only: the journal moves the dial to the account that is next
+                 └─ Guard                      checks arguments, sets a deadline, logs a line, turns faults into errors
+                    └─ adapter                 the plugin's code; its HTTP client passes the fence before it dials
+
+    Without a journal there are no `Dialling` layers, and idempotency keys are refused.
+    """
     async with contextlib.AsyncExitStack() as stack:
         if journal is not None:
             await stack.enter_async_context(journal.closing())
@@ -175,14 +187,9 @@ async def _open_local(
                     raise plan
                 accounts[name] = await stack.enter_async_context(connected(plan, urls.get(name)))
             except PluginError as error:
-                vendor = config.accounts[name].vendor
-                cause = place_of(error.__cause__) if error.__cause__ else {}
-                log.error("account.broken", account=name, vendor=vendor, reason=str(error), **cause)
-                accounts[name] = AccountFacade(
-                    name=name, vendor=vendor, interfaces=(), carry_out=Unusable(name, error), broken=error
-                )
+                accounts[name] = broken_account(name, config.accounts[name].vendor, error)
         if journal is None:
-            yield accounts | _routes(config, accounts)
+            yield accounts | make_routes(config.routes, accounts)
             return
         from .dialling.dials import Dialling  # not before there is a journal: it takes SQLAlchemy along
         from .dialling.resolver import Resolver
@@ -201,12 +208,5 @@ async def _open_local(
                 find_dial=functools.partial(dialling.find, name),
                 state_dial=functools.partial(dialling.make_statement, name),
             )
-            for name, each in (accounts | _routes(config, tried)).items()
+            for name, each in (accounts | make_routes(config.routes, tried)).items()
         }
-
-
-def _routes(config: Config, accounts: Mapping[str, AccountFacade]) -> dict[str, AccountFacade]:
-    return {
-        name: make_route(name, route, [accounts[account] for account in route.accounts])
-        for name, route in config.routes.items()
-    }

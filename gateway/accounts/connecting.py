@@ -12,6 +12,7 @@ import attrs
 from gateway_contracts import INTERFACES, Account, ConfigError, Operation, PluginError, Vendor, dumps, interfaces_of
 
 from ..config import AccountConfig, settings_from
+from ..logs import log, place_of
 from .account import AccountFacade, unusable
 from .guard import Guard
 from .support import report_of, support_of
@@ -20,9 +21,7 @@ from .vendors import NotInstalled, load_vendor
 _PYTHONS_OWN = re.compile(
     r"Can't instantiate abstract class \w+ with(out an implementation for)? abstract [\w', ]+|No module named '[\w.]+'"
 )
-
-
-CONNECT_SECONDS = 30.0  # connecting calls nobody, so this is for a plugin that hangs
+CONNECT_SECONDS = 30.0  # connecting sends nothing, so only a plugin that hangs takes as long
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +36,10 @@ class Plan:
 def make_plan(
     name: str, config: AccountConfig, beside: Path | None, *, load: Callable[[str], Vendor] = load_vendor
 ) -> Plan:
-    """Everything about an account that can be known without calling anybody. Raises: ConfigError, PluginError."""
+    """What can be known of an account without a request: its plugin, and its settings, checked.
+
+    Raises: ConfigError, PluginError.
+    """
     try:
         vendor = load(config.vendor)
     except NotInstalled as error:
@@ -51,6 +53,7 @@ def make_plan(
 def plan_or_fault(
     name: str, config: AccountConfig, beside: Path | None, load: Callable[[str], Vendor]
 ) -> Plan | PluginError:
+    """What `make_plan` gives, or the PluginError that it raises. Raises: ConfigError."""
     try:
         return make_plan(name, config, beside, load=load)
     except PluginError as error:
@@ -98,8 +101,15 @@ def _far_end_of(plan: Plan) -> str:
     return hashlib.sha256(dumps([plan.vendor.name, *named])).hexdigest()[:32]
 
 
+def broken_account(name: str, vendor: str, error: PluginError) -> AccountFacade:
+    """The account called *name*, which can do nothing because of *error*; logs it."""
+    cause = place_of(error.__cause__) if error.__cause__ else {}
+    log.error("account.broken", account=name, vendor=vendor, reason=str(error), **cause)
+    return AccountFacade(name=name, vendor=vendor, interfaces=(), carry_out=_Unusable(name, error), broken=error)
+
+
 @attrs.frozen
-class Unusable:
+class _Unusable:
     """Carries nothing out: the plugin of the account is broken."""
 
     account: str

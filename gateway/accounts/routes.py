@@ -26,7 +26,15 @@ from .account import AccountFacade
 from .support import support_of_route
 
 
-def make_route(name: str, config: RouteConfig, accounts: list[AccountFacade]) -> AccountFacade:
+def make_routes(configs: Mapping[str, RouteConfig], accounts: Mapping[str, AccountFacade]) -> dict[str, AccountFacade]:
+    """The routes of *configs* by name, each over its own of the *accounts*."""
+    return {
+        name: _make_route(name, config, [accounts[each] for each in config.accounts])
+        for name, config in configs.items()
+    }
+
+
+def _make_route(name: str, config: RouteConfig, accounts: list[AccountFacade]) -> AccountFacade:
     """*accounts*, in this order, as one."""
     interfaces = tuple(dict.fromkeys(interface for account in accounts for interface in account.interfaces))
     broken = "; ".join(str(account.broken) for account in accounts if account.broken)

@@ -1,4 +1,4 @@
-"""The guardian: the vendor's hooks stay as configured, whoever changes them."""
+"""Hook sync: the hooks at the vendor are kept as configured, also when somebody else changes or deletes them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ EVERY_SECONDS = 300.0
 
 
 @attrs.frozen(eq=False)
-class Guardian:
+class HookSync:
     """Keeps the hooks of *account*: one at *url*, our own address, for each event of `WATCHED`, which shows *key*.
 
     *prefix* is what all our addresses of this account begin with, also those with an earlier token. Hooks at other
-    addresses are somebody else's and stay as they are.
+    addresses belong to others, and hook sync leaves them alone.
     """
 
     account: AccountFacade
@@ -27,29 +27,30 @@ class Guardian:
     key: Secret | None = None
 
     async def run(self) -> None:
-        """Look now and every five minutes, until cancelled; returns where the vendor has no hooks."""
+        """Compare now and every five minutes until cancelled; return if the vendor has no hooks."""
         if Events not in self.account.interfaces:
             return
         first = True
         while True:
             pause = EVERY_SECONDS
             try:
-                # Nobody can see which key a hook has; after a start it may be another one.
+                # The vendor does not show which key a hook has; before this start it may have been another one.
                 await self.mend(renew=first and self.key is not None)
                 first = False
             except Unsupported:
                 return
-            except Exception as error:  # noqa: BLE001 # whatever it is, the hooks are needed later too
+            except Exception as error:  # noqa: BLE001 # no error may end this: the hooks are needed later too
                 code = error.code if isinstance(error, GatewayError) else "internal_error"
                 pause = max(pause, (error.retry_after or 0.0) if isinstance(error, GatewayError) else 0.0)
-                log.warning("guardian.failed", account=self.account.name, code=code, **place_of(error))
+                log.warning("hook_sync.failed", account=self.account.name, code=code, **place_of(error))
             await asyncio.sleep(pause)
 
     async def mend(self, *, renew: bool = False) -> bool:
-        """Make the hooks as they must be, all of them anew with *renew*; gives whether anything was changed.
+        """Create, renew and delete hooks until they are as configured; return whether anything changed. *renew* creates
+        all of them again.
 
-        A new hook is made before an old one is deleted, so that no event is lost in between. Raises: what the vendor's
-        operations raise.
+        It creates a new hook before it deletes the old one, so that no event is lost in between. Raises: the errors of
+        `list_hooks`, `create_hook` and `delete_hook`.
         """
         hooks = await self._hooks()
         foreign = [hook for hook in hooks if not hook.url.startswith(self.prefix)]

@@ -1,4 +1,4 @@
-"""Events of vendors that are listened to come into the journal as those of webhooks do."""
+"""The listener: events from a vendor's event socket are written into the journal, as those of webhooks are."""
 
 import asyncio
 import contextlib
@@ -20,9 +20,9 @@ def _pause(failures: int) -> float:
 
 
 @attrs.frozen(eq=False)
-class Follower:
-    """Follows the events of *account* into *log*. *on_gap* is told when something may not have been heard, and *pause*
-    gives the seconds to wait after so many failures in a row.
+class Listener:
+    """Writes the events that the adapter of *account* receives into *log*. It calls *on_gap* when events may have been
+    missed. *pause* gives the seconds to wait after that many failures in a row.
     """
 
     account: AccountFacade
@@ -31,8 +31,8 @@ class Follower:
     pause: Callable[[int], float] = _pause
 
     async def run(self) -> bool:
-        """Follow until cancelled. Connections are the adapter's business; when it fails, it is followed anew, less and
-        less often. Returns True at once where the vendor calls us, and False where a setting is missing.
+        """Listen until cancelled. The adapter connects and reconnects; when it fails, the listener starts it again,
+        after a growing pause. Return True at once if the vendor has no event socket, False if a setting is missing.
         """
         if Events not in self.account.interfaces:
             return True
@@ -48,17 +48,19 @@ class Follower:
             except Unsupported:
                 return True
             except InvalidRequest as error:  # which only another configuration changes
-                log.warning("follower.off", account=self.account.name, reason=error.message)
+                log.warning("listener.off", account=self.account.name, reason=error.message)
                 return False
-            except Exception as error:  # noqa: BLE001 # whatever it is, later events are still wanted
+            except Exception as error:  # noqa: BLE001 # no error may end this: later events are still wanted
                 code = error.code if isinstance(error, GatewayError) else "plugin_failed"
-                log.warning("follower.failed", account=self.account.name, code=code, **place_of(error))
+                log.warning("listener.failed", account=self.account.name, code=code, **place_of(error))
             failures += 1
             self.on_gap()  # the adapter begins anew and does not know what it missed
             await asyncio.sleep(self.pause(failures))
 
     async def _keep(self, event: CallEvent) -> None:
-        """Write *event*, however long that takes: nobody sends it again. Meanwhile the adapter holds what comes."""
+        """Write *event*, again and again until that succeeds: the vendor does not send it again. Meanwhile the
+        adapter keeps the events that arrive.
+        """
         failures = 0
         while True:
             try:
@@ -72,5 +74,5 @@ class Follower:
 
 
 def is_gap(event: CallEvent) -> bool:
-    """Whether *event* says that the vendor could not be heard for a time."""
+    """Whether *event* says that the event socket was broken for a time."""
     return event.type is EventType.UNKNOWN and isinstance(event.raw, dict) and "gap" in event.raw

@@ -1,4 +1,4 @@
-"""The reconciler: what a vendor's events did not tell is found in its live calls and records.
+"""The reconciler: events that the vendor failed to send are recovered from its live calls and records.
 
 Its watermark says: every call of the account that ended before it, and after the reconciler first looked, is in the
 journal with its end. Why that is so:
@@ -10,7 +10,7 @@ journal with its end. Why that is so:
   that is not after that watermark, or was seen in one, and so is an open conversation. A pass reads from
   the last such look, or the beginning of the oldest open conversation that is not live, whichever is earlier.
 - Where it does not, only a deep pass moves the watermark. It reads from `LONGEST` before the last watermark: a longer
-  call must have been heard of. Every vendor gets deep passes, in case its live calls are not complete.
+  call must have sent an event. Every vendor gets deep passes, in case its live calls are not complete.
 - The watermark never passes the beginning of an open conversation that is not seen live. When its record does not
   come in time either, the conversation is ended, with an unknown outcome.
 - It moves when all was read and written. Whatever fails leaves it where it is. A row of a record that cannot be read,
@@ -49,13 +49,13 @@ from ..skipped import body_of, digest_of, skipped_rows
 from ..texts import cleaned
 
 FIRST_LOOK = timedelta(days=1)
-"""How far back the first pass of an account looks: nobody asks for years of a customer's history."""
+"""How far back the first pass of an account looks. It does not read years of history."""
 FILED_WITHIN = timedelta(seconds=60)
 """How long after the end of a call its record is there. Younger ones are left to the events that are under way."""
 CLOCKS_APART = timedelta(seconds=30)
 """How far the vendor's clock may be from ours."""
 LONGEST = timedelta(hours=4)
-"""The longest call of which nothing is heard, where the vendor does not show its live calls."""
+"""The longest call without any event, for vendors that do not show their live calls."""
 DEEP_EVERY = timedelta(minutes=15)
 GRACE = timedelta(minutes=5)
 """How long a call may be neither live nor recorded before it is ended."""
@@ -85,7 +85,7 @@ def position_of(account: str) -> str:
 
 
 def can_reconcile(account: AccountFacade) -> bool:
-    """Whether there is anything to compare events with."""
+    """Whether the vendor has live calls or records to compare events with."""
     return bool({CallControl, History}.intersection(account.interfaces))
 
 
@@ -97,26 +97,26 @@ def _now() -> datetime:
 class Reconciler:
     """Reconciles one account, every *seconds*, and when it is woken. Only one may work on an account at a time.
 
-    *heard_at* says when the vendor last told an event, *hears* whether it can tell any; *on_quarantine* is told how
-    many rows were put into quarantine.
+    *last_event_at* gives when the last vendor event arrived, *sends_events* whether the vendor can send any. The
+    reconciler calls *on_quarantine* with the number of rows that it put into quarantine.
     """
 
     account: AccountFacade
     journal: Journal
     seconds: float
-    heard_at: Callable[[], datetime | None] = lambda: None
-    hears: Callable[[], bool] = lambda: True
+    last_event_at: Callable[[], datetime | None] = lambda: None
+    sends_events: Callable[[], bool] = lambda: True
     on_quarantine: Callable[[int], None] = lambda count: None
     now: Callable[[], datetime] = _now
     _woken: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     def wake(self) -> None:
-        """Look soon: something may have been missed."""
+        """Make a pass soon: events may have been missed."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Make passes, the first one at once, until cancelled. What fails is tried again, less and less often. Returns
-        where the account cannot be asked, such as one that has a reseller's secret only.
+        """Make passes until cancelled, the first one at once. After a failure the pause grows. Return if the account
+        cannot be asked, such as one that has a reseller's secret only.
         """
         failures = 0
         while True:
@@ -128,7 +128,7 @@ class Reconciler:
             except Unsupported as error:
                 log.warning("reconciler.stopped", account=self.account.name, code=error.code, **place_of(error))
                 return
-            except Exception as error:  # noqa: BLE001 # whatever it is, later passes are still needed
+            except Exception as error:  # noqa: BLE001 # no error may end this: later passes are still needed
                 failures += 1
                 hint = error.retry_after if isinstance(error, GatewayError) else None
                 pause = max(min(self.seconds * 2**failures, MAX_PAUSE_SECONDS), hint or 0.0)
@@ -147,7 +147,7 @@ class Reconciler:
                 await self._woken.wait()
 
     async def make_pass(self) -> Progress:
-        """Compare once; gives how far that came. Raises: what the vendor's operations raise, JournalError."""
+        """Compare once; return how far that came. Raises: what `list_calls` and `list_records` raise, JournalError."""
         name, started = self.account.name, self.now()
         progress = await self._progress(started)
         log_of = self.journal.log
@@ -231,7 +231,7 @@ class Reconciler:
             return await self.journal.log.deduce(partial(take_records, records=settled, live=live, now=started))
         except JournalError:
             raise
-        except Exception as error:  # noqa: BLE001 # whatever it is, it is about one of them
+        except Exception as error:  # noqa: BLE001 # any error here is about one of the records
             if len(records) == 1:
                 (record,) = records
                 log.warning("reconciler.refused", account=self.account.name, **place_of(error))
@@ -291,27 +291,27 @@ class Reconciler:
         }
 
     def _silence(self, live: list[Call] | None, now: datetime, since: datetime | None) -> datetime | None:
-        """Since when calls have been live of which the vendor told nothing; warns when that begins."""
-        if Events not in self.account.interfaces or not self.hears():
+        """Since when live calls have had no events; warns when that begins."""
+        if Events not in self.account.interfaces or not self.sends_events():
             return None
-        heard = self.heard_at()
-        unheard = [
+        last = self.last_event_at()
+        silent = [
             call.started_at
             for call in live or ()
             if call.started_at is not None
             and now - call.started_at >= SILENT_AFTER
-            and (heard is None or heard < call.started_at)
+            and (last is None or last < call.started_at)
         ]
-        if not unheard:
+        if not silent:
             return None
         if since is None:
             log.warning(
                 "events.silent",
                 account=self.account.name,
-                live=len(unheard),
+                live=len(silent),
                 hint="calls are live and no event came since they began: look at the vendor's hooks and public_url",
             )
-        return since or min(unheard)
+        return since or min(silent)
 
 
 def _looked(times: tuple[datetime, ...], watermark: datetime | None) -> tuple[datetime, ...]:

@@ -70,9 +70,9 @@ _LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 if TYPE_CHECKING:
-    from ..events.workers import Background
+    from ..events.workers import Workers
     from ..journal.opening import Journal
-    from ..webhooks.service import Subscribers
+    from ..webhooks.service import SubscriptionService
     from .event_stream import Readers
     from .hook_receiver import Receiver
 
@@ -118,8 +118,8 @@ class Sidecar:
         self._journal: Journal | None = None
         self._receiver: Receiver | None = None
         self._readers: Readers | None = None
-        self._subscribers: Subscribers | None = None
-        self._background: Background | None = None
+        self._subscribers: SubscriptionService | None = None
+        self._background: Workers | None = None
 
     async def answering(self, app: web.Application) -> AsyncIterator[None]:
         """Drop clients that take nothing of their answers, as long as there are any."""
@@ -132,7 +132,7 @@ class Sidecar:
         if gateway.journal is None or gateway.config is None:
             yield
             return
-        from ..events.workers import Background
+        from ..events.workers import Workers
         from .event_stream import Readers
         from .hook_receiver import Receiver
 
@@ -142,7 +142,7 @@ class Sidecar:
         configs = gateway.config.accounts
         self._receiver = Receiver(accounts, configs, tokens, self._journal, bodies=self._bodies, metrics=self._metrics)
         self._readers = Readers(gateway, self._journal.log)
-        self._background = Background(tuple(gateway), gateway.config, self._journal, tokens, self._metrics)
+        self._background = Workers(tuple(gateway), gateway.config, self._journal, tokens, self._metrics)
         with self._journal.log.listening(self._metrics.hear):
             async with self._journal.store.watched(), self._background.running():
                 yield
@@ -153,13 +153,13 @@ class Sidecar:
             yield
             return
         from ..webhooks.deliverer import Deliverer
-        from ..webhooks.destinations import Targets
-        from ..webhooks.service import Subscribers
+        from ..webhooks.destinations import Destinations
+        from ..webhooks.service import SubscriptionService
 
-        targets = Targets(self._gateway.config.proxy.webhook_hosts)
-        deliverer = Deliverer(self._journal, self._keyring, targets, metrics=self._metrics)
-        self._subscribers = Subscribers(
-            self._gateway, self._keyring, self._journal, targets.allowed, deliverer.clock, deliverer.wake
+        destinations = Destinations(self._gateway.config.proxy.webhook_hosts)
+        deliverer = Deliverer(self._journal, self._keyring, destinations, metrics=self._metrics)
+        self._subscribers = SubscriptionService(
+            self._gateway, self._keyring, self._journal, destinations.allowed, deliverer.clock, deliverer.wake
         )
         async with deliverer.running():
             yield
@@ -338,7 +338,7 @@ class Sidecar:
         """
         caller = self._caller(request)
         _no_query(request)
-        hearing = await self._background.hearing() if self._background else {}
+        hearing = await self._background.intake() if self._background else {}
         accounts = [each for each in self._gateway if caller.may_use(each.name)]
         brief = {id(each.support): briefly(each.support, each.report) for each in accounts if each.support is not None}
         found = [
@@ -479,7 +479,7 @@ class Sidecar:
         caller = self._caller(request)
         caller.need("admin")
         _no_query(request)
-        intake = await self._background.last_heard() if self._background is not None else None
+        intake = await self._background.last_intake() if self._background is not None else None
         trouble = self._journal is not None and self._journal.store.trouble is not None
         readers = len(self._readers) if self._readers is not None else 0
         moment = Moment(

@@ -1,7 +1,7 @@
-"""Delivers events to subscriptions: signed, at least once, each conversation in its order, for as long as it takes.
+"""The deliverer: sends events to subscriptions, signed, at least once, and in order for each conversation.
 
-Of several processes on one database one delivers; another goes on when its lease ends. Everything that it knows is in
-the journal, so that it can stop at any moment.
+Of several sidecars on one journal, one delivers; another takes over when its lease ends. All its state is in the
+journal, so it can stop at any moment.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from ..keys import Keyring
 from ..logs import log, place_of
 from ..metrics import Metrics
 from ..models import DeliveryState, SubscriptionState
-from .destinations import Reply, Targets
+from .destinations import Destinations, SendResult
 from .signatures import signed
 
 SCHEDULE = tuple(
     timedelta(seconds=seconds)
     for seconds in (0, 5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
 )
-"""How long after the one before each attempt comes: what Standard Webhooks recommends."""
+"""How long each attempt waits after the one before, as Standard Webhooks recommends."""
 MAX_RETRY_AFTER = timedelta(hours=24)
 AT_ONCE = 8
-"""How many messages are under way to one subscription: each is of another conversation."""
+"""How many messages may be on their way to one subscription at once, each of another conversation."""
 LEASE = timedelta(seconds=30)
 _LEASE_NAME = "deliveries"
 _AGAIN = timedelta(seconds=5)  # after trouble with the journal
@@ -45,7 +45,7 @@ _PAGE = 500
 
 
 class Clock(Protocol):
-    """The time that the schedule goes by."""
+    """The time that the schedule uses; tests have one of their own."""
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
@@ -72,11 +72,11 @@ def _jitter() -> float:
 
 @attrs.define(eq=False)
 class Deliverer:
-    """Delivers what *journal* has, for as long as `running` lasts. *keyring* says what the keys may read now."""
+    """Delivers the events of *journal* while `running` is open. *keyring* says what each key may read now."""
 
     journal: Journal
     keyring: Keyring
-    targets: Targets
+    destinations: Destinations
     clock: Clock = attrs.field(factory=SystemClock)
     jitter: Callable[[], float] = _jitter
     metrics: Metrics = attrs.field(factory=Metrics)
@@ -90,8 +90,8 @@ class Deliverer:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Deliver until the context ends; what is under way then is broken off, and is tried again."""
-        async with self.targets:
+        """Deliver until the context ends. Attempts that are under way then are cancelled, and made again later."""
+        async with self.destinations:
             task = asyncio.create_task(self._run())
             try:
                 yield
@@ -114,14 +114,14 @@ class Deliverer:
             try:
                 until = await self._step()
             except JournalError:
-                until = self.clock.now() + _AGAIN  # whoever writes is told of it
+                until = self.clock.now() + _AGAIN  # the store reports it
             except Exception as error:  # noqa: BLE001 # a fault of ours must not end all deliveries
                 log.error("deliveries.failed", **place_of(error))
                 until = self.clock.now() + _AGAIN
             await self.clock.wait(self._woken, until)
 
     async def _step(self) -> datetime:
-        """Do what is to be done now; gives when there will be more."""
+        """Plan and start the deliveries that are due; return when the next ones are."""
         now = self.clock.now()
         renew_at = await self._lease(now)
         found = await self.journal.store.read(subscriptions.active) if self._holds else []
@@ -200,7 +200,7 @@ class Deliverer:
         task.add_done_callback(over)
 
     async def _deliver(self, kept: Kept, due: Due) -> None:
-        """One attempt, and what became of it."""
+        """Make one attempt and write its outcome."""
         one = kept.subscription
         accounts = wanted_of(kept, self.keyring).accounts
         if due.body is None:
@@ -211,8 +211,8 @@ class Deliverer:
             body = message(loads(due.body))
             at = self.clock.now()
             headers = signed(kept.signing(at), due.webhook_id, at, body)
-            reply = await self.targets.send(one.url, body, headers)
-            outcome = self._outcome(due, reply, at)
+            result = await self.destinations.send(one.url, body, headers)
+            outcome = self._outcome(due, result, at)
         log.info(
             "webhook.sent",
             subscription=one.subscription_id,
@@ -229,24 +229,24 @@ class Deliverer:
         while True:
             try:
                 await self.journal.store.append(deliveries.settle, outcome)
-            except JournalError:  # it must not be sent again and again because that cannot be written
+            except JournalError:  # or it would be sent again and again
                 await self.clock.wait(asyncio.Event(), self.clock.now() + _AGAIN)
             else:
                 return
 
-    def _outcome(self, due: Due, reply: Reply, at: datetime) -> Outcome:
-        known = partial(Outcome, due=due, at=at, milliseconds=reply.milliseconds, status=reply.status)
-        status = reply.status or 0
+    def _outcome(self, due: Due, result: SendResult, at: datetime) -> Outcome:
+        known = partial(Outcome, due=due, at=at, milliseconds=result.milliseconds, status=result.status)
+        status = result.status or 0
         if 200 <= status < 300:
             return known(state=DeliveryState.DELIVERED, error=None)
-        error = reply.error or ("redirect" if 300 <= status < 400 else "status")
+        error = result.error or ("redirect" if 300 <= status < 400 else "status")
         if status == 410:
             return known(state=DeliveryState.FAILED, error=error, disable="gone")
         if due.attempt >= len(SCHEDULE):
             return known(state=DeliveryState.FAILED, error=error)
         pause = SCHEDULE[due.attempt] * self.jitter()
-        if reply.retry_after is not None:
-            pause = max(pause, min(timedelta(seconds=max(reply.retry_after, 0)), MAX_RETRY_AFTER))
+        if result.retry_after is not None:
+            pause = max(pause, min(timedelta(seconds=max(result.retry_after, 0)), MAX_RETRY_AFTER))
         return known(state=DeliveryState.PENDING, error=error, next_at=self.clock.now() + pause)
 
 

@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 TIMEOUT_SECONDS = 15
-MAX_ANSWER_BYTES = 16 * 1024
+MAX_RESPONSE_BYTES = 16 * 1024
 MAX_URL_CHARACTERS = 2_000
 _HOST = re.compile(r"[a-z0-9_.:%-]+")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # no name ends in such a label
@@ -29,8 +29,8 @@ _OPERATOR = "the operator may name such hosts in proxy.webhook_hosts"
 
 
 @attrs.frozen(kw_only=True)
-class Reply:
-    """What became of one message: the *status* that was answered, or in *error* why there is none.
+class SendResult:
+    """The result of sending one message: the *status* of the response, or in *error* why there is none.
 
     `retry_after` is in seconds.
     """
@@ -85,7 +85,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-class Targets:
+class Destinations:
     """Sends messages, each over a connection of its own. *allowed* are hosts that need neither TLS nor be public."""
 
     def __init__(self, allowed: Collection[str], resolver: AbstractResolver | None = None) -> None:
@@ -110,33 +110,33 @@ class Targets:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Send *body* once, and follow nothing. Whatever happens is a reply."""
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> SendResult:
+        """Send *body* once, and follow nothing. Whatever happens is a result."""
         started = time.perf_counter()
-        reply = await self._sent(url, body, headers)
-        return attrs.evolve(reply, milliseconds=round((time.perf_counter() - started) * 1000))
+        result = await self._sent(url, body, headers)
+        return attrs.evolve(result, milliseconds=round((time.perf_counter() - started) * 1000))
 
-    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> SendResult:
         assert self._session is not None  # noqa: S101 # it is used as a context
         if problem_of(url, self.allowed) is not None:
-            return Reply(error="target_refused")
+            return SendResult(error="target_refused")
         try:
             async with self._session.post(URL(url), data=body, headers=headers, allow_redirects=False) as response:
                 with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # the status says enough
                     await _skim(response)
-                return Reply(status=response.status, retry_after=_retry_after(response))
+                return SendResult(status=response.status, retry_after=_retry_after(response))
         except _Refused:
-            return Reply(error="target_refused")
+            return SendResult(error="target_refused")
         except TimeoutError:
-            return Reply(error="timeout")
+            return SendResult(error="timeout")
         except aiohttp.ClientConnectorDNSError:
-            return Reply(error="name_not_found")
+            return SendResult(error="name_not_found")
         except aiohttp.ClientSSLError:
-            return Reply(error="tls_failed")
+            return SendResult(error="tls_failed")
         except aiohttp.ClientConnectorError:
-            return Reply(error="no_connection")
+            return SendResult(error="no_connection")
         except (aiohttp.ClientError, OSError, ValueError):
-            return Reply(error="broken_off")
+            return SendResult(error="broken_off")
 
 
 class _Checked(AbstractResolver):
@@ -157,7 +157,7 @@ class _Checked(AbstractResolver):
 
 
 async def _skim(response: aiohttp.ClientResponse) -> None:
-    left = MAX_ANSWER_BYTES
+    left = MAX_RESPONSE_BYTES
     while left > 0 and (chunk := await response.content.read(left)):
         left -= len(chunk)
 

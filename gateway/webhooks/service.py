@@ -1,4 +1,4 @@
-"""What callers do with their subscriptions. The deliverer does the rest."""
+"""Subscriptions: clients create, change, list and replay them here; the deliverer sends the events."""
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,7 +32,7 @@ _REPLAY_CHUNKS = 20
 
 
 @attrs.frozen
-class Subscribers:
+class SubscriptionService:
     """The subscriptions in *journal*. *allowed* are hosts that need not be public, *wake* tells the deliverer."""
 
     gateway: Gateway

@@ -1,4 +1,4 @@
-"""How a webhook of ours is signed: Standard Webhooks, https://www.standardwebhooks.com."""
+"""Signs the webhooks that we send, as Standard Webhooks says: https://www.standardwebhooks.com."""
 
 import base64
 import binascii

@@ -14,7 +14,7 @@ from gateway_memory.adapter import Memory
 
 from gateway import AccountFacade, Gateway
 from gateway.accounts.guard import Guard
-from gateway.accounts.routes import make_route
+from gateway.accounts.routes import make_routes
 from gateway.config import make_config
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -64,10 +64,7 @@ def gateway_of():
                 )
                 for name, adapter in adapters.items()
             }
-            routes = {
-                name: make_route(name, route, [accounts[each] for each in route.accounts])
-                for name, route in read.routes.items()
-            }
+            routes = make_routes(read.routes, accounts)
             yield {**accounts, **routes}
 
         async with Gateway(opener, read) as gateway:

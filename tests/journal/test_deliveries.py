@@ -20,8 +20,8 @@ from gateway.journal.opening import open_journal
 from gateway.keys import LOCAL, Keyring
 from gateway.models import DeliveryState, SubscriptionState
 from gateway.webhooks.deliverer import AT_ONCE, LEASE, SCHEDULE, Deliverer
-from gateway.webhooks.destinations import Targets
-from gateway.webhooks.service import Subscribers
+from gateway.webhooks.destinations import Destinations
+from gateway.webhooks.service import SubscriptionService
 from gateway.webhooks.subscriptions import DeliveryQuery
 from tests.journal.calls import ANSWERED, ENDED, event, rings, until
 from tests.journal.receiving import HandClock, receiving
@@ -34,7 +34,7 @@ class Office:
     """A journal with its subscriptions and the deliverer, as a sidecar has them."""
 
     journal: object
-    desk: Subscribers
+    desk: SubscriptionService
     deliverer: Deliverer
     clock: HandClock
 
@@ -88,9 +88,9 @@ def opening(url, clock):
     async def open_it(*, keys=()):
         config = {"accounts": {name: {"vendor": "memory"} for name in ("hanoi", "saigon")}}
         async with Gateway.from_config(config) as gateway, open_journal(url) as journal:
-            keyring, targets = Keyring(keys), Targets(["127.0.0.1"])
-            deliverer = Deliverer(journal, keyring, targets, clock, jitter=lambda: 1.0)
-            desk = Subscribers(gateway, keyring, journal, targets.allowed, clock, deliverer.wake)
+            keyring, destinations = Keyring(keys), Destinations(["127.0.0.1"])
+            deliverer = Deliverer(journal, keyring, destinations, clock, jitter=lambda: 1.0)
+            desk = SubscriptionService(gateway, keyring, journal, destinations.allowed, clock, deliverer.wake)
             async with deliverer.running():
                 yield Office(journal, desk, deliverer, clock)
 

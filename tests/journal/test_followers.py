@@ -8,7 +8,7 @@ import pytest
 from gateway_contracts import CallEvent, Events, EventType, InvalidRequest, JournalError, Unsupported, VendorUnavailable
 
 from gateway.accounts.account import AccountFacade
-from gateway.events.listener import Follower
+from gateway.events.listener import Listener
 from gateway.journal.log import Log, Wanted
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -51,8 +51,8 @@ async def log(store):
 async def following(log, *streams):
     adapter, gaps, pauses = Adapter(*streams), [], []
     account = AccountFacade(name="hanoi", vendor="x", interfaces=(Events,), carry_out=None, adapter=adapter)
-    follower = Follower(account, log, lambda: gaps.append(1), lambda failures: pauses.append(failures) or 0.0)
-    task = asyncio.ensure_future(follower.run())
+    listener = Listener(account, log, lambda: gaps.append(1), lambda failures: pauses.append(failures) or 0.0)
+    task = asyncio.ensure_future(listener.run())
     try:
         yield adapter, task, gaps, pauses
     finally:

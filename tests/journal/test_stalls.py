@@ -32,7 +32,7 @@ def watchful(monkeypatch):
     monkeypatch.setattr(module, "QUIET_SECONDS", 0.05)
     monkeypatch.setattr(module, "STALL_SECONDS", 0.1)
     monkeypatch.setattr(module, "RECOVERY_SECONDS", 0.05)
-    monkeypatch.setattr(background, "HEARING_SECONDS", 0.05)
+    monkeypatch.setattr(background, "INTAKE_SECONDS", 0.05)
 
 
 def process_of(connection):

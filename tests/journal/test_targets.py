@@ -8,7 +8,7 @@ import pytest
 from aiohttp.abc import AbstractResolver
 
 from gateway.webhooks import destinations as module
-from gateway.webhooks.destinations import Targets, is_public, problem_of
+from gateway.webhooks.destinations import Destinations, is_public, problem_of
 
 
 class Names(AbstractResolver):
@@ -92,8 +92,8 @@ def test_an_address_that_is_not_of_the_internet_is_refused(address):
 async def test_a_host_that_is_written_in_another_way_is_refused_with_the_reason(host, words):
     """When it is given, and at each attempt, as the rules may have changed since; nobody is asked for such a name."""
     names = Names(["8.8.8.8"])
-    async with Targets([], names) as targets:
-        reply = await targets.send(f"https://{host}/", b"{}", {})
+    async with Destinations([], names) as destinations:
+        reply = await destinations.send(f"https://{host}/", b"{}", {})
 
     assert words in problem_of(f"https://{host}/", frozenset())
     assert ("target_refused", 0) == (reply.error, names.asked)
@@ -125,7 +125,7 @@ def test_what_is_no_address_is_refused(url):
 
 def test_the_operator_may_name_hosts():
     """Names in any case; http and private addresses will do there, and nowhere else."""
-    allowed = Targets(["CRM.internal", "10.0.0.7"]).allowed
+    allowed = Destinations(["CRM.internal", "10.0.0.7"]).allowed
 
     assert [None] * 4 == [
         problem_of(url, allowed)
@@ -139,8 +139,8 @@ def test_the_operator_may_name_hosts():
 async def test_a_name_that_leads_inside_is_refused(scripted, found):
     """Also if it leads elsewhere too; nobody is connected to."""
     port = scripted.url.rpartition(":")[2]
-    async with Targets([], Names(found)) as targets:
-        reply = await targets.send(f"https://crm.example.vn:{port}/", b"{}", {})
+    async with Destinations([], Names(found)) as destinations:
+        reply = await destinations.send(f"https://crm.example.vn:{port}/", b"{}", {})
 
     assert (None, "target_refused") == (reply.status, reply.error)
     assert [] == scripted.received
@@ -150,11 +150,11 @@ async def test_a_name_is_asked_for_once_and_that_address_is_used(scripted):
     """Who turns the name to another address between the look and the connection gains nothing; each attempt looks."""
     port = scripted.url.rpartition(":")[2]
     names = Names(["127.0.0.1"], ["10.255.255.1"])
-    async with Targets(["crm.internal"], names) as targets:
-        first = await targets.send(f"http://crm.internal:{port}/", b"{}", {})
+    async with Destinations(["crm.internal"], names) as destinations:
+        first = await destinations.send(f"http://crm.internal:{port}/", b"{}", {})
         assert (200, 1) == (first.status, names.asked)
         names.found = [["127.0.0.1"]]
-        second = await targets.send(f"http://crm.internal:{port}/", b"{}", {})
+        second = await destinations.send(f"http://crm.internal:{port}/", b"{}", {})
 
     assert (200, 2) == (second.status, names.asked)
     assert [1, 2] == [each.connection for each in scripted.received]
@@ -163,8 +163,8 @@ async def test_a_name_is_asked_for_once_and_that_address_is_used(scripted):
 async def test_nothing_is_followed_and_nothing_is_sent_along(scripted, http_answer):
     """A redirect is an answer like others; no cookie comes back."""
     scripted.answers = [http_answer(307, Location=f"{scripted.url}/elsewhere", Set_Cookie="a=b")]
-    async with Targets(["127.0.0.1"]) as targets:
-        replies = [await targets.send(scripted.url, b'{"a":1}', {"webhook-id": "x"}) for _ in range(2)]
+    async with Destinations(["127.0.0.1"]) as destinations:
+        replies = [await destinations.send(scripted.url, b'{"a":1}', {"webhook-id": "x"}) for _ in range(2)]
 
     assert [307, 307] == [each.status for each in replies]
     assert [("POST", "/", b'{"a":1}')] * 2 == [(each.verb, each.target, each.body) for each in scripted.received]
@@ -174,8 +174,8 @@ async def test_nothing_is_followed_and_nothing_is_sent_along(scripted, http_answ
 async def test_a_long_answer_is_not_read_to_its_end(scripted):
     """Sixteen kilobytes of it at most; its status counts."""
     scripted.answers = [(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"x" * 65_536, "hang")]
-    async with Targets(["127.0.0.1"]) as targets:
-        assert 200 == (await targets.send(scripted.url, b"{}", {})).status
+    async with Destinations(["127.0.0.1"]) as destinations:
+        assert 200 == (await destinations.send(scripted.url, b"{}", {})).status
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ async def test_what_goes_wrong_has_a_word(scripted, monkeypatch, answer, error):
     """No attempt raises."""
     monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.2)
     scripted.answers = [answer]
-    async with Targets(["127.0.0.1"]) as targets:
-        reply = await targets.send(scripted.url, b"{}", {})
+    async with Destinations(["127.0.0.1"]) as destinations:
+        reply = await destinations.send(scripted.url, b"{}", {})
 
     assert (None, error) == (reply.status, reply.error)
 
@@ -211,11 +211,11 @@ async def test_where_nobody_listens_has_a_word(closed_port):
 
     server = await asyncio.start_server(hello, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with Targets(["127.0.0.1"]) as targets, Targets([], Nowhere([])) as nameless:
+    async with Destinations(["127.0.0.1"]) as destinations, Destinations([], Nowhere([])) as nameless:
         replies = [
-            await targets.send(f"http://127.0.0.1:{closed_port}/", b"{}", {}),
+            await destinations.send(f"http://127.0.0.1:{closed_port}/", b"{}", {}),
             await nameless.send("https://crm.example.vn/", b"{}", {}),
-            await targets.send(f"https://127.0.0.1:{port}/", b"{}", {}),
+            await destinations.send(f"https://127.0.0.1:{port}/", b"{}", {}),
         ]
     server.close()
 

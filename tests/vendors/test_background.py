@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
 from gateway import Gateway
-from gateway.events.hook_sync import Guardian
+from gateway.events.hook_sync import HookSync
 from gateway.events.reconciler import Progress
 from gateway.journal.positions import write_position
 from gateway.journal.schema import events, leases, quarantine, to_micros
@@ -75,66 +75,66 @@ async def get(url, path, status=200, **headers):
         return await answer.json()
 
 
-# The guardian
+# Hooks are kept in step
 
 
 @pytest.fixture
-async def guardian(pbx):
+async def hook_sync(pbx):
     """Of an account with a key for its hooks."""
     config = {"vendor": "tel4vn-v1", "settings": {"base_url": pbx.url, "api_key": pbx.api_key}}
     async with Gateway.from_config({"accounts": {"hanoi": config}}) as gateway:
-        yield Guardian(gateway["hanoi"], OWN, f"{PUBLIC}/hooks/hanoi/", Secret("the key"))
+        yield HookSync(gateway["hanoi"], OWN, f"{PUBLIC}/hooks/hanoi/", Secret("the key"))
 
 
-async def test_missing_hooks_are_made_and_foreign_ones_stay(pbx, guardian):
+async def test_missing_hooks_are_made_and_foreign_ones_stay(pbx, hook_sync):
     """With the account's key; the second time there is nothing to do."""
     for event in ("hangup", "missed"):
         pbx.webhooks.create(event, FOREIGN, "theirs")
 
-    changed = [await guardian.mend(), await guardian.mend()]
+    changed = [await hook_sync.mend(), await hook_sync.mend()]
 
     assert [True, False] == changed
     assert sorted([("hangup", FOREIGN), ("missed", FOREIGN), *((name, OWN) for name in NAMES)]) == hooks(pbx)
     assert {OWN: "the key", FOREIGN: "theirs"} == {each.url: each.api_key for each in pbx.webhooks.hooks.values()}
 
 
-async def test_a_hook_that_somebody_deleted_comes_back(pbx, guardian):
+async def test_a_hook_that_somebody_deleted_comes_back(pbx, hook_sync):
     """Nothing else is touched."""
-    await guardian.mend()
+    await hook_sync.mend()
     before = set(pbx.webhooks.hooks)
     gone = next(each for each in pbx.webhooks.hooks.values() if each.event == "cdr")
     del pbx.webhooks.hooks[gone.hook_id]
 
-    assert await guardian.mend()
+    assert await hook_sync.mend()
 
     assert sorted((name, OWN) for name in NAMES) == hooks(pbx)
     assert 3 == len(before & set(pbx.webhooks.hooks))
 
 
-async def test_our_hooks_with_an_old_token_are_replaced(pbx, guardian):
+async def test_our_hooks_with_an_old_token_are_replaced(pbx, hook_sync):
     """Also those of events that we do not ask for: nobody would take what they send."""
     for event in ("ringing", "missed"):
         pbx.webhooks.create(event, OLD, "")
     similar = "https://gateway.example.vn/hooks/hanoi-2/an-older-token-of-hanoi"
     pbx.webhooks.create("ringing", similar, "")
 
-    await guardian.mend()
+    await hook_sync.mend()
 
     assert sorted([("ringing", similar), *((name, OWN) for name in NAMES)]) == hooks(pbx)
 
 
-async def test_a_new_key_reaches_the_hooks_that_there_are(pbx, guardian):
+async def test_a_new_key_reaches_the_hooks_that_there_are(pbx, hook_sync):
     """Nobody can see which key a hook has, so they are made anew after a start; doubles are removed."""
     for name in NAMES:
         pbx.webhooks.create(name, OWN, "an old key")
 
-    await guardian.mend(renew=True)
+    await hook_sync.mend(renew=True)
 
     assert sorted((name, OWN) for name in NAMES) == hooks(pbx)
     assert {"the key"} == {each.api_key for each in pbx.webhooks.hooks.values()}
 
 
-async def test_doubles_of_a_vendor_that_keeps_them_go_and_the_new_one_stays(pbx, guardian, monkeypatch):
+async def test_doubles_of_a_vendor_that_keeps_them_go_and_the_new_one_stays(pbx, hook_sync, monkeypatch):
     """It is the one with the right key."""
     serial = itertools.count()
 
@@ -147,7 +147,7 @@ async def test_doubles_of_a_vendor_that_keeps_them_go_and_the_new_one_stays(pbx,
     for name in NAMES:
         pbx.webhooks.create(name, OWN, "an old key")
 
-    await guardian.mend(renew=True)
+    await hook_sync.mend(renew=True)
 
     assert sorted((name, OWN) for name in NAMES) == hooks(pbx)
     assert {"the key"} == {each.api_key for each in pbx.webhooks.hooks.values()}

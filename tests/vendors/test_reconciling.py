@@ -221,7 +221,7 @@ async def test_it_looks_at_once_and_when_it_is_woken(world):
 
 async def test_silence_is_noticed_and_over_when_events_come(world):
     """A live call that began after the last event, and of which none came, is what shows it."""
-    world.reconciler.heard_at = lambda: heard[0]
+    world.reconciler.last_event_at = lambda: heard[0]
     heard = [world.now]
     await world.advance(1)
     world.begin("outbound", NUMBER, "111", [])
@@ -238,7 +238,7 @@ async def test_silence_is_not_told_of_who_cannot_speak(world, tmp_path, caplog):
     """A vendor without events, or one whose events need a setting that is missing: that is how it is configured."""
     world.begin("outbound", NUMBER, "111", [])
     await world.advance(600)
-    world.reconciler.hears = lambda: False
+    world.reconciler.sends_events = lambda: False
     mute = await world.reconciler.make_pass()
     config = {"accounts": {"m": {"vendor": "memory"}}, "journal": {"url": f"sqlite:///{tmp_path}/other.db"}}
     async with Gateway.from_config(config) as gateway:

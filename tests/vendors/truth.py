@@ -22,7 +22,7 @@ from gateway_simulators.tel4vn_v2 import Tel4vnV2Simulator
 from sqlalchemy import select
 
 from gateway import Gateway
-from gateway.events.listener import Follower
+from gateway.events.listener import Listener
 from gateway.events.reconciler import Reconciler
 from gateway.http.hook_receiver import Receiver
 from gateway.journal.log import conversation_of, event_of
@@ -262,9 +262,9 @@ async def world_of(vendor, folder, *, url=None, filed_after=0, **faults):
                 pbx.webhooks.create(event, address, "")
         else:
             world.hear = Heard(account.adapter, pbx)
-            follower = Follower(attrs.evolve(account, adapter=world.hear), journal.log, world.reconciler.wake)
-            following = asyncio.ensure_future(follower.run())
-            stack.push_async_callback(_stop, following)
+            listener = Listener(attrs.evolve(account, adapter=world.hear), journal.log, world.reconciler.wake)
+            listening = asyncio.ensure_future(listener.run())
+            stack.push_async_callback(_stop, listening)
             await pbx.until(lambda: pbx.subscribers)
         yield world
 
