@@ -29,7 +29,7 @@ from .. import (
 from .far_side import FarSide, Trouble
 from .lacking import Lacks, method_of, where_supported
 from .report import PROPERTY
-from .survey import ALONG, NEEDED, NOT_SURVEYED, OPTIONAL, survey
+from .survey import ALONG, NOT_SURVEYED, needs, survey, value_for
 
 READS = [name for name, operation in OPERATIONS.items() if operation.reads and not operation.binary]
 STALE = (
@@ -89,7 +89,7 @@ async def _sent(far: FarSide, method: Any, arguments: Mapping[str, Any], *, but:
 async def _sent_afresh(far: FarSide, method: Any, operation: Operation, more: Mapping[str, Any], *, but: str) -> str:
     """The same at a PBX at rest, with what *operation* needs and *more*."""
     await far.reset()
-    return await _sent(far, method, {**await NEEDED[operation.name](far), **more}, but=but)
+    return await _sent(far, method, {**await needs(operation, far), **more}, but=but)
 
 
 async def _requests_for(far: FarSide, method: Any, arguments: Mapping[str, Any]) -> tuple[list[str], str | None]:
@@ -141,7 +141,8 @@ class EveryOperationTests:
         operation = OPERATIONS[name]
         method, arguments = await method_of(pbx, far, operation)
         received = len(far.requests())
-        more = {**ALONG.get((name, argument), {}), argument: OPTIONAL[argument](far)}
+        value = await value_for(operation, next(each for each in operation.parameters if each.name == argument), far)
+        more = {**ALONG.get((name, argument), {}), argument: value}
 
         answer, refusal = None, None
         try:
@@ -194,7 +195,7 @@ class EveryOperationTests:
                     shown_as_sent = False
                     for odd in _ODD_IDS:
                         await far.reset()
-                        arguments = {**await NEEDED[operation.name](far), name: odd}
+                        arguments = {**await needs(operation, far), name: odd}
                         sent, complaint = await _requests_for(far, method, arguments)
                         shown_as_sent |= odd == _ID_LIKE_A_QUERY and any("%3F" in each for each in sent)
                         if any(_astray(request, odd, shown_as_sent=shown_as_sent) for request in sent):
