@@ -113,8 +113,8 @@ def operation(
     query of a GET or DELETE and in the JSON body of anything else. *status* is 200 unless told, 204 for no answer.
 
     The method is abstract, unless it is added to an interface that plugins inherit already. Then *since* is the
-    version of the contracts that adds it, and its body never runs: an adapter that does not override it raises
-    `Unsupported`.
+    version of the contracts that adds it, and its body (`raise NotImplementedError`) never runs: an adapter that does
+    not override it raises `Unsupported`.
     """
 
     def mark(method: F) -> F:

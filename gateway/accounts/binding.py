@@ -20,7 +20,7 @@ class CarryOut(Protocol):
 
 
 def bind(interface: type[T], account: str, carry_out: CarryOut, adapter: object | None = None) -> T:
-    """An object with the methods of *interface* for an *account*; what is no operation is asked of *adapter*, if any."""
+    """An object with the methods of *interface* for an *account*; *adapter* is asked for what is no operation."""
     bound: T = _class_of(interface)(account, carry_out, adapter)  # type: ignore[arg-type] # a class is hashable
     return bound
 

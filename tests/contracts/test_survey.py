@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from gateway_contracts import (
     OPERATIONS,
+    CallControl,
     Direction,
     InvalidRequest,
     Leg,
@@ -16,6 +17,8 @@ from gateway_contracts import (
     VendorRejected,
     interface_name,
     interfaces_of,
+    operation,
+    operations_of,
     to_json,
 )
 from gateway_contracts.testing import Suite, survey
@@ -104,6 +107,32 @@ async def test_every_operation_is_told_with_the_reasons_of_the_adapter():
     assert {"locate_recording": "memory has no addresses for its recordings: use fetch_recording"} == (
         found.operations["locate_recording"].reasons
     )
+
+
+class Later(Memory):
+    async def hangup_call(self, call_id: str) -> None:
+        """Hang up."""
+
+
+@pytest.fixture
+def grown(monkeypatch):
+    """Lets `hangup_call` be an operation that came later."""
+    later = operation("POST", "/calls/{call_id}/hangup", since="1.9")(Later.hangup_call)
+    monkeypatch.setattr(CallControl, "hangup_call", later, raising=False)
+    operations_of.cache_clear()
+    monkeypatch.setitem(OPERATIONS, "hangup_call", operations_of(CallControl)["hangup_call"])
+    yield
+    monkeypatch.undo()
+    operations_of.cache_clear()
+
+
+@pytest.mark.parametrize(("level", "kind"), [(SupportLevel.UNSUPPORTED, Memory), (SupportLevel.FULL, Later)])
+async def test_an_operation_that_came_later_is_supported_by_an_adapter_that_has_it(grown, level, kind):
+    """By another it is not; nothing is asked of its author."""
+    found = await surveyed(kind)
+
+    assert level is found.operations["hangup_call"].support
+    assert bool(found.operations["hangup_call"].reasons) == (level is SupportLevel.UNSUPPORTED)
 
 
 async def test_limits_are_what_the_vendor_answered_last():
