@@ -110,17 +110,17 @@ async def test_every_operation_is_told_with_the_reasons_of_the_adapter():
 
 
 class Later(Memory):
-    async def hangup_call(self, call_id: str) -> None:
-        """Hang up."""
+    async def greet_call(self, call_id: str) -> None:
+        """Greet both sides."""
 
 
 @pytest.fixture
 def grown(monkeypatch):
-    """Lets `hangup_call` be an operation that came later."""
-    later = operation("POST", "/calls/{call_id}/hangup", since="1.9")(Later.hangup_call)
-    monkeypatch.setattr(CallControl, "hangup_call", later, raising=False)
+    """Lets `greet_call` be an operation that came later."""
+    later = operation("POST", "/calls/{call_id}/greet", since="1.9")(Later.greet_call)
+    monkeypatch.setattr(CallControl, "greet_call", later, raising=False)
     operations_of.cache_clear()
-    monkeypatch.setitem(OPERATIONS, "hangup_call", operations_of(CallControl)["hangup_call"])
+    monkeypatch.setitem(OPERATIONS, "greet_call", operations_of(CallControl)["greet_call"])
     yield
     monkeypatch.undo()
     operations_of.cache_clear()
@@ -131,8 +131,8 @@ async def test_an_operation_that_came_later_is_supported_by_an_adapter_that_has_
     """By another it is not; nothing is asked of its author."""
     found = await surveyed(kind)
 
-    assert level is found.operations["hangup_call"].support
-    assert bool(found.operations["hangup_call"].reasons) == (level is SupportLevel.UNSUPPORTED)
+    assert level is found.operations["greet_call"].support
+    assert bool(found.operations["greet_call"].reasons) == (level is SupportLevel.UNSUPPORTED)
 
 
 async def test_limits_are_what_the_vendor_answered_last():

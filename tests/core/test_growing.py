@@ -29,13 +29,13 @@ class CallControl:
 
     scope = "calls"
 
-    @operation("POST", "/calls/{call_id}/hangup", since="1.9")
-    async def hangup_call(self, call_id: str, *, leg: Leg | None = None) -> None:
-        """Hang up."""
+    @operation("POST", "/calls/{call_id}/greet", since="1.9")
+    async def greet_call(self, call_id: str, *, leg: Leg | None = None) -> None:
+        """Greet both sides."""
 
     @operation("POST", "/calls/{call_id}/transfer", rings=True)
     async def transfer_call(
-        self, call_id: str, *, to: str, leg: Leg | None = None, attended: bool = False, dial_id: str | None = None
+        self, call_id: str, *, to: str, leg: Leg | None = None, slowly: bool = False, dial_id: str | None = None
     ) -> None:
         """Transfer."""
 
@@ -123,22 +123,22 @@ async def pbx(request, older, sidecar):
 async def test_an_operation_that_is_newer_than_the_plugin_is_unsupported(pbx):
     """The account is open and dials; what it says it supports, and the error, say that it lacks the one operation."""
     call = await pbx.click_to_call.start_call(**DIAL)
-    with pytest.raises(Unsupported, match=r"call_control.hangup_call: it is older") as caught:
-        await pbx.call_control.hangup_call("c1")
+    with pytest.raises(Unsupported, match=r"call_control.greet_call: it is older") as caught:
+        await pbx.call_control.greet_call("c1")
 
-    told = pbx.support["hangup_call"]
+    told = pbx.support["greet_call"]
     assert ("open", "c1") == (pbx.state, call.call_id)
-    assert ("pbx", "hangup_call") == (caught.value.account, caught.value.operation)
-    assert (SupportLevel.UNSUPPORTED, {"hangup_call": caught.value.message}) == (told.support, told.reasons)
+    assert ("pbx", "greet_call") == (caught.value.account, caught.value.operation)
+    assert (SupportLevel.UNSUPPORTED, {"greet_call": caught.value.message}) == (told.support, told.reasons)
     assert SupportLevel.FULL is pbx.support["start_call"].support
 
 
 async def test_an_argument_that_is_newer_than_the_plugin_is_refused_only_where_it_says_something(pbx):
     """Its default says nothing. What the gateway keeps itself is not handed on."""
-    await pbx.call_control.transfer_call("c1", to="102", attended=False)
+    await pbx.call_control.transfer_call("c1", to="102", slowly=False)
     await pbx.call_control.transfer_call("c1", to="102", dial_id="dl_1")
-    with pytest.raises(Unsupported, match="older than attended") as caught:
-        await pbx.call_control.transfer_call("c1", to="102", attended=True)
+    with pytest.raises(Unsupported, match="older than slowly") as caught:
+        await pbx.call_control.transfer_call("c1", to="102", slowly=True)
 
     assert DialState.NOT_PLACED is caught.value.dial_state
 
@@ -152,11 +152,11 @@ async def test_the_sidecar_says_the_same(older, sidecar, ask):
     """An operation that the plugin lacks is 501, nothing to say is 204."""
     async with older as gateway, sidecar(gateway) as url:
         http = ask(f"{url}/v1/accounts/pbx/calls/c1")
-        hangup = await http("POST", "/hangup", json={})
+        greeting = await http("POST", "/greet", json={})
         park = await http("POST", "/park", json={"leg": "a"})
-        transfer = await http("POST", "/transfer", json={"to": "102", "attended": False, "dial_id": None})
+        transfer = await http("POST", "/transfer", json={"to": "102", "slowly": False, "dial_id": None})
 
-    assert (501, "unsupported") == (hangup.status, hangup.json["code"])
+    assert (501, "unsupported") == (greeting.status, greeting.json["code"])
     assert (204, 204) == (park.status, transfer.status)
 
 
@@ -165,16 +165,16 @@ async def test_a_newer_plugin_has_it_all(adapter_of, gateway_of, sidecar, way):
     """Beside an older one in a route, it is the one that is asked."""
     adapters = {
         "old": adapter_of(ClickToCall, gateway_contracts.CallControl),
-        "new": adapter_of(ClickToCall, gateway_contracts.CallControl, hangup_call=None, park_call=PARKED),
+        "new": adapter_of(ClickToCall, gateway_contracts.CallControl, greet_call=None, park_call=PARKED),
     }
     routes = {"sales": {"accounts": ["old", "new"]}}
     async with gateway_of(adapters, routes=routes) as gateway, sidecar(gateway) as url, Gateway.remote(url) as remote:
         there = gateway if way == "embedded" else remote
-        await there["sales"].call_control.hangup_call("c1", leg="a")
+        await there["sales"].call_control.greet_call("c1", leg="a")
         parked = await there["new"].call_control.park_call("c1", leg="a")
 
     assert PARKED == parked
-    assert [("hangup_call", {"call_id": "c1", "leg": Leg.A})] == adapters["new"].asked[:1]
+    assert [("greet_call", {"call_id": "c1", "leg": Leg.A})] == adapters["new"].asked[:1]
     assert [] == adapters["old"].asked
 
 
@@ -187,10 +187,10 @@ async def test_an_adapter_that_takes_any_argument_is_handed_no_default_that_it_d
             handed.append(others)
 
     guard = Guard(Adapter(), "pbx", "acme", Timeouts())
-    for more in ({"attended": False, "leg": None, "dial_id": "dl_1"}, {"attended": True, "leg": "a"}):
+    for more in ({"slowly": False, "leg": None, "dial_id": "dl_1"}, {"slowly": True, "leg": "a"}):
         await guard(OPERATIONS["transfer_call"], {"call_id": "c1", "to": "102", **more})
 
-    assert [{}, {"attended": True, "leg": Leg.A}] == handed
+    assert [{}, {"slowly": True, "leg": Leg.A}] == handed
 
 
 async def test_a_sidecar_that_is_older_than_an_operation_is_not_asked_for_it(scripted, http_answer):
@@ -199,8 +199,8 @@ async def test_a_sidecar_that_is_older_than_an_operation_is_not_asked_for_it(scr
     scripted.answers = [http_answer(body=json.dumps({"items": [row]}).encode())]
     async with Gateway.remote(scripted.url) as gateway:
         scripted.received.clear()
-        with pytest.raises(Unsupported, match=r"The sidecar is older than call_control.hangup_call"):
-            await gateway["pbx"].call_control.hangup_call("c1")
+        with pytest.raises(Unsupported, match=r"The sidecar is older than call_control.greet_call"):
+            await gateway["pbx"].call_control.greet_call("c1")
 
     assert [] == scripted.received
 
