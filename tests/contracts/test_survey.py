@@ -77,7 +77,7 @@ class Limited(Memory):
             raise Unsupported("memory cannot be told outcome")
         return await super().list_records(**asked)
 
-    async def transfer_call(self, call_id, *, to, leg=None):
+    async def transfer_call(self, call_id, *, to, leg=None, **more):
         if leg is Leg.B:
             raise Unsupported("memory moves one side")
 
