@@ -1,4 +1,4 @@
-"""The models that packages export: `python -m tests.contracts.exports` (`make surface`) lists those that are missing."""
+"""The models that packages export: `python -m tests.contracts.exports` (`make surface`) lists each that is missing."""
 
 import inspect
 import subprocess
