@@ -52,6 +52,7 @@ support: $(READY)
 
 # What plugins may rely on has changed, and docs/plugins.md says how to raise the version for it.
 surface: $(READY)
+	@$(BIN)/python -m tests.contracts.exports
 	@$(BIN)/python -m tests.contracts.surface
 
 # What else a sidecar could be made of, to be measured beside ours.

@@ -72,6 +72,7 @@ class _AccountRow:
     name: str
     vendor: str | None = None
     interfaces: tuple[str, ...]
+    operations: tuple[str, ...] | None = None
     accounts: tuple[str, ...] = ()
     reason: str | None = None
     support: Mapping[str, Support] | None = None
@@ -99,7 +100,7 @@ async def open_remote(url: str, key: str | None, raw: bool) -> AsyncIterator[Map
                 name=row.name,
                 vendor=row.vendor,
                 interfaces=tuple(known[name] for name in row.interfaces if name in known),
-                carry_out=(remote := _Remote(http, row.name, raw)),
+                carry_out=(remote := _Remote(http, row, raw)),
                 routed=row.accounts,
                 find_dial=remote.dial,
                 state_dial=remote.make_statement,
@@ -155,13 +156,19 @@ def _backoff(failures: int) -> float:
 class _Remote:
     """Carries operations out by asking the sidecar."""
 
-    def __init__(self, http: HttpClient, account: str, raw: bool) -> None:
+    def __init__(self, http: HttpClient, row: _AccountRow, raw: bool) -> None:
         self._http = http
-        self._account = account
+        self._account = row.name
+        self._operations = row.operations
         self._raw = raw
 
     async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         try:
+            if operation.since and self._operations is not None and operation.name not in self._operations:
+                raise Unsupported(
+                    f"The sidecar is older than {operation.interface}.{operation.name}: update it",
+                    dial_state=DialState.NOT_PLACED if operation.rings else None,
+                )
             checked = check_arguments(operation, arguments)
             path, params, body, headers = self._request(operation, checked)
             if operation.binary:
@@ -176,7 +183,9 @@ class _Remote:
                 headers=headers,
                 timeout=_TIMEOUTS.dial_wait if checked.get("wait") else None,
             )
-            return None if operation.returns is type(None) else answer.parse(operation.returns)
+            if operation.returns is type(None) or (operation.may_return_none and answer.status == 204):
+                return None
+            return answer.parse(operation.returns)
         except GatewayError as error:
             error.account = error.account or self._account
             error.operation = error.operation or operation.name
@@ -205,7 +214,8 @@ class _Remote:
         body: dict[str, Any] = {}
         headers: dict[str, str] = {}
         for parameter in operation.parameters:
-            if parameter.name not in arguments or arguments[parameter.name] is None:
+            # An older sidecar does not know every argument, and need not where nothing is said with it.
+            if arguments.get(parameter.name, parameter.default) in (None, parameter.default):
                 continue
             value = to_json(arguments[parameter.name])
             if parameter.location is Location.PATH:

@@ -91,7 +91,7 @@ from .models import (
     TenantUser,
     WebhookRequest,
 )
-from .operations import Location, Operation, Parameter, interface_name, operation, operations_of
+from .operations import Location, Operation, Parameter, interface_name, lacking, operation, operations_of
 from .plugin import CONTRACTS_VERSION, ENTRY_POINTS, Account, PluginHooks, Timeouts, Vendor, hookimpl
 from .secrets import Secret
 from .support import Limits, Support, SupportLevel, SupportReport
@@ -188,6 +188,7 @@ __all__ = [
     "hookimpl",
     "interface_name",
     "interfaces_of",
+    "lacking",
     "loads",
     "nearest",
     "operation",

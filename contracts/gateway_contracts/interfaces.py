@@ -8,7 +8,9 @@
         ...
 
 Promises to authors: an operation may run many times at once on one adapter; it may be cancelled at any `await`; only
-`GatewayError` should leave it. For what the vendor cannot say, raise `Unsupported` naming the argument: never drop it.
+`GatewayError` should leave it. For an argument that the vendor cannot be told, raise `Unsupported` naming it: never
+drop one. An operation that the vendor lacks is one line, `park_call = lacking("acme has no call_control.park_call")`;
+one that was added later (`since=…`) may be left out.
 
 In the examples `self.http` is an `HttpClient` of `gateway_contracts.http`, where `Effect` and `segment` are found too.
 """

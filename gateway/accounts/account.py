@@ -53,7 +53,7 @@ class _Interface(Generic[T]):
     def __get__(self, account: "AccountFacade", _: object = None) -> T:
         if self._interface not in account.interfaces:
             raise account.lacks(interface_name(self._interface))
-        return bind(self._interface, account.carry_out, account.adapter)
+        return bind(self._interface, account.name, account.carry_out, account.adapter)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,12 +1,13 @@
 """The arguments of operations: each is checked, and turned into the type that its operation declares."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, get_origin
 
 import attrs
-from gateway_contracts import OPERATIONS, InvalidRequest, Location, Operation, checker, problems_of
+from gateway_contracts import InvalidRequest, Location, Operation, checker, problems_of
 
 MAX_LIMIT = 10_000
 
@@ -34,28 +35,29 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 
 @attrs.frozen
-class _Checks:
+class Checks:
     """How the arguments of one operation are checked: what is the same for all its calls."""
 
     of: Mapping[str, tuple[Callable[[Any, Any], Any], Any]]
     in_headers: frozenset[str]
     required: tuple[str, ...]
     ranges: tuple[tuple[str, str], ...]
+    defaults: Mapping[str, Any]
     answer: type
 
-    @classmethod
-    def for_(cls, operation: Operation) -> "_Checks":
-        checks = {each.name: (checker(each.type), each.type) for each in operation.parameters}
-        return cls(
-            checks,
-            frozenset(each.name for each in operation.parameters_in(Location.HEADER)),
-            tuple(each.name for each in operation.parameters if each.required),
-            tuple((first, last) for first, last in _RANGES if first in checks and last in checks),
-            get_origin(operation.returns) or operation.returns,
-        )
 
-
-_CHECKS: Mapping[str, _Checks] = {name: _Checks.for_(operation) for name, operation in OPERATIONS.items()}
+@functools.cache
+def checks_of(operation: Operation) -> Checks:
+    """How the arguments of *operation* are checked."""
+    checks = {each.name: (checker(each.type), each.type) for each in operation.parameters}
+    return Checks(
+        checks,
+        frozenset(each.name for each in operation.parameters_in(Location.HEADER)),
+        tuple(each.name for each in operation.parameters if each.required),
+        tuple((first, last) for first, last in _RANGES if first in checks and last in checks),
+        {each.name: each.default for each in operation.parameters if not each.required},
+        get_origin(operation.returns) or operation.returns,
+    )
 
 
 def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict[
 
     Raises: InvalidRequest with every bad argument in `fields`.
     """
-    checks = _CHECKS[operation.name]
+    checks = checks_of(operation)
     checked: dict[str, Any] = {}
     fields: dict[str, str] = {}
     for name, value in arguments.items():

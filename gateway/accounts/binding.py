@@ -3,11 +3,12 @@
 The facade, a route and the remote client hand out such objects, so none of them has code for any one operation.
 """
 
+import contextlib
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
-from gateway_contracts import Events, Operation, Unsupported, WebhookRequest, operations_of
+from gateway_contracts import Events, GatewayError, Operation, Unsupported, WebhookRequest, operations_of
 
 T = TypeVar("T")
 
@@ -18,21 +19,22 @@ class CarryOut(Protocol):
     def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Awaitable[Any]: ...
 
 
-def bind(interface: type[T], carry_out: CarryOut, adapter: object | None = None) -> T:
-    """An object with the methods of *interface*; what is not an operation is asked of *adapter*, if there is one."""
-    bound: T = _class_of(interface)(carry_out, adapter)  # type: ignore[arg-type] # a class is hashable
+def bind(interface: type[T], account: str, carry_out: CarryOut, adapter: object | None = None) -> T:
+    """An object with the methods of *interface* for an *account*; *adapter* is asked for what is no operation."""
+    bound: T = _class_of(interface)(account, carry_out, adapter)  # type: ignore[arg-type] # a class is hashable
     return bound
 
 
 @functools.cache
 def _class_of(interface: Any) -> Any:
-    def initialise(self: Any, carry_out: CarryOut, adapter: object | None) -> None:
+    def initialise(self: Any, account: str, carry_out: CarryOut, adapter: object | None) -> None:
+        self._account = account
         self._carry_out = carry_out
         self._adapter = adapter
 
     members: dict[str, Any] = {
         "__init__": initialise,
-        "__slots__": ("_adapter", "_carry_out"),
+        "__slots__": ("_account", "_adapter", "_carry_out"),
         "__module__": __name__,
         **{name: _method(operation, getattr(interface, name)) for name, operation in operations_of(interface).items()},
     }
@@ -67,16 +69,28 @@ def _named(operation: Operation, args: tuple[Any, ...], kwargs: Mapping[str, Any
 async def _parse_webhook(self: Any, request: WebhookRequest) -> Any:
     if self._adapter is None:
         raise Unsupported("Webhooks are parsed where the account's adapter runs")
-    return await self._adapter.parse_webhook(request)
+    with _told_of(self._account):
+        return await self._adapter.parse_webhook(request)
 
 
 async def _follow_events(self: Any) -> Any:
     if self._adapter is None:
         raise Unsupported("Events are followed where the account's adapter runs")
-    events = self._adapter.follow_events()
+    with _told_of(self._account):
+        events = self._adapter.follow_events()
+        try:
+            async for event in events:
+                yield event
+        finally:
+            if isinstance(events, AsyncGenerator):  # closed with this one: it may hold a connection open
+                await events.aclose()
+
+
+@contextlib.contextmanager
+def _told_of(account: str) -> Iterator[None]:
+    """Name *account* in an error that does not."""
     try:
-        async for event in events:
-            yield event
-    finally:
-        if isinstance(events, AsyncGenerator):  # closed with this one: it may hold a connection open
-            await events.aclose()
+        yield
+    except GatewayError as error:
+        error.account = error.account or account
+        raise

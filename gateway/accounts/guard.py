@@ -23,10 +23,11 @@ from gateway_contracts import (
     VendorTimeout,
 )
 from gateway_contracts.deadlines import Deadlines
+from gateway_contracts.operations import KEPT_BY_GATEWAY
 
 from ..logs import log, place_of
 from ..skipped import digest_of, skipped_rows
-from .arguments import _CHECKS, check_arguments
+from .arguments import check_arguments, checks_of
 
 _SKIPPED_KNOWN = 1_000  # rows that were told of once, of one account
 
@@ -71,9 +72,9 @@ class Guard:
             checked = check_arguments(operation, arguments)
             _refuse_key(checked)
             method = getattr(self._adapter, operation.name)
-            _refuse_what_is_new(method, checked, self._vendor)
+            handed = _handed(operation, method, checked, self._vendor)
             with self._deadlines.after(self._deadline(operation, checked)):
-                answer = await method(**checked)
+                answer = await method(**handed)
             _check_answer(operation, answer)
         except GatewayError as error:
             failure = error
@@ -152,26 +153,36 @@ def _refuse_key(arguments: Mapping[str, Any]) -> None:
         )
 
 
-def _refuse_what_is_new(method: Any, arguments: Mapping[str, Any], vendor: str) -> None:
-    # A plugin that was written before an argument existed has nothing to say it with.
-    taken = _taken(getattr(method, "__func__", method))
-    if taken is not None and not arguments.keys() <= taken:
-        name = next(each for each in arguments if each not in taken)
-        raise Unsupported(f"The {vendor} plugin is older than {name}: leave it out, or install a newer plugin")
+def _handed(operation: Operation, method: Any, arguments: Mapping[str, Any], vendor: str) -> Mapping[str, Any]:
+    """Those of *arguments* that *method* takes. Raises: Unsupported for one that says something to an older plugin."""
+    named, any_other = _taken(getattr(method, "__func__", method))
+    if arguments.keys() <= named:
+        return arguments
+    defaults = checks_of(operation).defaults
+    handed: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name not in named:
+            if name in KEPT_BY_GATEWAY or (name in defaults and value == defaults[name]):
+                continue
+            if not any_other:
+                raise Unsupported(f"The {vendor} plugin is older than {name}: leave it out, or install a newer plugin")
+        handed[name] = value
+    return handed
 
 
 @functools.lru_cache(maxsize=1024)
-def _taken(function: Any) -> frozenset[str] | None:
-    """The names of the arguments that *function* takes; None when it takes any."""
+def _taken(function: Any) -> tuple[frozenset[str], bool]:
+    """The names of the arguments that *function* takes, and whether it takes any other."""
     parameters = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return frozenset(parameter.name for parameter in parameters)
+    others = [each for each in parameters if each.kind is each.VAR_KEYWORD]
+    return frozenset(each.name for each in parameters if each not in others), bool(others)
 
 
 def _check_answer(operation: Operation, answer: Any) -> None:
     # An answer of another type would fail later, where nobody knows which plugin it came from.
-    kind = _CHECKS[operation.name].answer
+    if answer is None and operation.may_return_none:
+        return
+    kind = checks_of(operation).answer
     if kind is not type(None) and not isinstance(answer, kind):
         raise TypeError(f"{operation.name} answered {type(answer).__name__}, not {kind.__name__}")
 

@@ -19,6 +19,7 @@ from gateway_contracts import (
     interface_name,
     loads,
 )
+from gateway_contracts.operations import lacks_later
 
 from ..logs import log
 
@@ -47,9 +48,18 @@ def _read(vendor: str, path: Path) -> SupportReport | None:
         # An account works without it, so it is no reason to stop one.
         log.warning("support.unreadable", vendor=vendor, file=path.name, reason=str(error))
         return None
-    # An operation that only a newer suite, or only an older one, knows of is not ours to tell.
-    operations = {name: report.operations[name] for name in OPERATIONS if name in report.operations}
-    return attrs.evolve(report, operations=operations)
+    # An operation that only a newer suite, or only an older one, knows of is not ours to tell, but for one that came
+    # later than the suite which made the report: then the plugin is older, too.
+    older = {
+        each.name: Support(
+            support=SupportLevel.UNSUPPORTED,
+            reasons={each.name: lacks_later(each.interface, each.name, each.since)},
+        )
+        for each in OPERATIONS.values()
+        if each.since is not None
+    }
+    found = {**older, **report.operations}
+    return attrs.evolve(report, operations={name: found[name] for name in OPERATIONS if name in found})
 
 
 def support_of(vendor: Vendor, interfaces: tuple[type, ...]) -> Supported | None:

@@ -602,9 +602,30 @@ def _ending(
 
 def _canonical(arguments: Mapping[str, Any]) -> bytes:
     """The request as JSON that does not depend on how it was written; *arguments* are checked."""
-    named = {name: arguments.get(name, default) for name, default in _request_of()}
+    named = {
+        name: value
+        for name, default in _request_of()
+        if (value := arguments.get(name, default)) != default or name in _ALWAYS_IN_REQUESTS
+    }
     # A mapping of its kind would be looked at value by value, and nearly all are plain.
     return dumps({name: one if isinstance(one, str | bool | None) else to_json(one) for name, one in named.items()})
+
+
+# An argument that came later is left out where it says nothing: the requests of before stay what they were.
+_ALWAYS_IN_REQUESTS = frozenset(
+    {
+        "extension",
+        "number",
+        "wait",
+        "auto_answer",
+        "caller_id_name",
+        "caller_id_number",
+        "callee_id_name",
+        "callee_id_number",
+        "hotline",
+        "customer_id",
+    }
+)
 
 
 @functools.cache

@@ -313,7 +313,7 @@ class Sidecar:
             if isinstance(answer, Audio):
                 return await _play(request, answer)
             if answer is None:
-                return web.Response(status=operation.status)
+                return web.Response(status=204)
             return _json(_plain(answer, raw=raw), operation.status)
 
         if operation.rings:

@@ -206,6 +206,8 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
                 "schema": {"type": "string", "enum": ["true"]},
             }
         }
+    if operation.may_return_none:
+        described["responses"]["204"] = {"description": "Done."}
     if operation.binary:
         described["responses"]["206"] = _answer(operation, schemas)
     if operation.verb in {"POST", "PUT", "PATCH"}:

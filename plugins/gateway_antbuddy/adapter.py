@@ -19,10 +19,8 @@ from gateway_contracts import (
     DialState,
     Direction,
     Events,
-    EventType,
     GatewayError,
     History,
-    Hook,
     InvalidRequest,
     NotFound,
     Origin,
@@ -38,7 +36,7 @@ from gateway_contracts import (
     VendorProtocolError,
     VendorTimeout,
     VendorUnavailable,
-    WebhookRequest,
+    lacking,
 )
 from gateway_contracts.audio import open_audio
 from gateway_contracts.http import RETRIED_STATUSES, Answer, Effect, HttpClient, error_for_status, segment
@@ -448,26 +446,10 @@ class AntBuddy(ClickToCall, History, Recording, Events):
 
     # Events
 
-    async def list_hooks(self) -> Page[Hook]:
-        """The vendor calls nobody."""
-        raise self._no_hooks()
-
-    async def create_hook(self, *, event: EventType, url: str | None = None, api_key: Secret | None = None) -> Hook:
-        """The vendor calls nobody."""
-        raise self._no_hooks()
-
-    async def delete_hook(self, hook_id: str) -> None:
-        """The vendor calls nobody."""
-        raise self._no_hooks()
-
-    async def parse_webhook(self, request: WebhookRequest) -> Sequence[CallEvent]:
-        """The vendor calls nobody."""
-        raise self._no_hooks()
-
-    def _no_hooks(self) -> Unsupported:
-        return Unsupported(
-            "antbuddy sends no webhooks: its events come over a socket, by follow_events", account=self.account.name
-        )
+    # The vendor calls nobody.
+    list_hooks = create_hook = delete_hook = parse_webhook = lacking(
+        "antbuddy sends no webhooks: its events come over a socket, by follow_events"
+    )
 
     async def follow_events(self) -> AsyncGenerator[CallEvent, None]:
         """The account's calls as they happen, over the vendor's socket; the token's request is 004:8.

@@ -27,11 +27,11 @@ from gateway_contracts import (
     Outcome,
     Page,
     Recording,
-    RecordingLink,
     StartedCall,
     Unsupported,
     dumps,
     from_json,
+    lacking,
     loads,
     pass_fence,
     to_json,
@@ -171,8 +171,7 @@ class Memory(ClickToCall, CallControl, History, Recording):
             raise NotFound(f"There is no record {record_id!r}")
         return self._records[record_id]
 
-    async def locate_recording(self, record_id: str) -> RecordingLink:
-        raise Unsupported("memory has no addresses for its recordings: use fetch_recording")
+    locate_recording = lacking("memory has no addresses for its recordings: use fetch_recording")
 
     async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:
         if not (await self.get_record(record_id)).has_recording:

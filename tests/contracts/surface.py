@@ -85,7 +85,8 @@ def _members(kind):
             continue
         if name in operations:
             found = operations[name]
-            yield f"{found.verb} {found.path} {found.status} scope={found.scope} rings={found.rings}"
+            since = f" since={found.since}" if found.since else ""
+            yield f"{found.verb} {found.path} {found.status} scope={found.scope} rings={found.rings}{since}"
         if inspect.isfunction(value):
             yield f"{'async ' if inspect.iscoroutinefunction(value) else ''}{name}{_signature(value)}"
         elif isinstance(value, property | classmethod | staticmethod):

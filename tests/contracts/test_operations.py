@@ -7,19 +7,23 @@ import re
 import gateway_contracts
 import pytest
 from gateway_contracts import (
+    CONTRACTS_VERSION,
     INTERFACES,
     OPERATIONS,
     CallControl,
     ClickToCall,
+    Events,
     Location,
     Page,
+    Unsupported,
     interface_name,
     interfaces_of,
+    lacking,
     operation,
     operations_of,
 )
 
-# DESIGN, Interfaces and operations.
+# DESIGN, Interfaces and operations, as they were in 1.0. What came later stands in surface.txt.
 PROMISED = {
     ("ClickToCall", "start_call", "POST", "/calls"),
     ("CallControl", "list_calls", "GET", "/calls"),
@@ -69,12 +73,13 @@ SCOPES = {
 EACH = pytest.mark.parametrize("name", sorted(OPERATIONS))
 
 
-def test_every_promised_operation_is_there_and_no_other():
+def test_every_promised_operation_is_there_and_any_other_came_later():
     """Names, verbs and paths are public."""
     found = {
         (interface.__name__, each.name, each.verb, each.path)
         for interface in INTERFACES
         for each in operations_of(interface).values()
+        if each.since is None
     }
 
     assert PROMISED == found
@@ -82,13 +87,13 @@ def test_every_promised_operation_is_there_and_no_other():
 
 def test_what_rings_a_phone_is_marked():
     """The six of DESIGN, and start_queue, which makes the vendor dial; all others must not be marked."""
-    assert RINGING | {"start_queue"} == {each.name for each in OPERATIONS.values() if each.rings}
+    assert RINGING | {"start_queue"} == {each.name for each in OPERATIONS.values() if each.rings and not each.since}
 
 
 def test_no_two_operations_share_a_name_or_a_route():
     """An operation is found by its name alone, and a request by verb and path."""
-    assert len(PROMISED) == len(OPERATIONS)
-    assert len(PROMISED) == len({(each.verb, re.sub(r"{\w+}", "{}", each.path)) for each in OPERATIONS.values()})
+    assert sum(len(operations_of(each)) for each in INTERFACES) == len(OPERATIONS)
+    assert len(OPERATIONS) == len({(each.verb, re.sub(r"{\w+}", "{}", each.path)) for each in OPERATIONS.values()})
 
 
 def test_every_interface_has_its_scope():
@@ -106,7 +111,7 @@ def test_an_operation_says_what_it_does_and_what_it_raises(name):
     assert re.fullmatch(r"[A-Z][^.]+\.", found.summary)
     assert raised
     assert all(hasattr(gateway_contracts, word) for word in re.findall(r"\b[A-Z]\w+", raised[1]))
-    assert method.__isabstractmethod__
+    assert getattr(method, "__isabstractmethod__", False) == (found.since is None)
 
 
 @EACH
@@ -144,7 +149,7 @@ def test_start_call_takes_the_promised_arguments():
     """The names of arguments are the names of JSON fields."""
     found = {parameter.name: parameter for parameter in OPERATIONS["start_call"].parameters}
 
-    assert [
+    promised = [
         "extension",
         "number",
         "wait",
@@ -156,7 +161,8 @@ def test_start_call_takes_the_promised_arguments():
         "hotline",
         "customer_id",
         "idempotency_key",
-    ] == list(found)
+    ]
+    assert promised == [name for name in found if name in promised]
     assert ["extension", "number"] == [name for name, each in found.items() if each.required]
     assert (Location.HEADER, "Idempotency-Key") == (
         found["idempotency_key"].location,
@@ -269,3 +275,75 @@ def test_adding_an_operation_is_saying_it_once():
         ("language", str | None, Location.HEADER, "Accept-Language", False),
     ] == [(each.name, each.type, each.location, each.sent_as, each.required) for each in found.parameters]
     assert ("Ask for the weather.", "Never right.") == (found.summary, found.description)
+
+
+class Lamps(abc.ABC):
+    """An interface with one operation of its first version, and two of a later one."""
+
+    scope = "records"
+
+    @abc.abstractmethod
+    @operation("POST", "/lamps/{lamp_id}/on")
+    async def light(self, lamp_id: str) -> Page[str] | None:
+        """Light a lamp."""
+
+    @operation("POST", "/lamps/{lamp_id}/off", since="1.9")
+    async def put_out(self, lamp_id: str) -> None:
+        """Put a lamp out."""
+        raise NotImplementedError
+
+    @operation("GET", "/lamps", since="1.9")
+    async def list_lamps(self) -> Page[str]:
+        """List the lamps."""
+        raise NotImplementedError
+
+
+class Candle(Lamps):
+    """Was written before lamps could be put out."""
+
+    async def light(self, lamp_id):
+        return None
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("put_out", ("l1",)), ("list_lamps", ())])
+async def test_an_operation_that_is_added_later_is_refused_by_an_adapter_without_it(name, arguments):
+    """The adapter can be made, and says what it lacks."""
+    with pytest.raises(Unsupported, match=f"lamps.{name}: it is older than that .contracts 1.9.") as caught:
+        await getattr(Candle(), name)(*arguments)
+
+    assert "unsupported" == caught.value.code
+    assert [None, "1.9", "1.9"] == [each.since for each in operations_of(Lamps).values()]
+
+
+RETURNS = ("returns", "may_return_none", "status")
+
+
+def test_an_operation_that_once_returned_none_may_still():
+    """Its declaration says so beside the model that it returns now."""
+    found = operations_of(Lamps)
+
+    assert (Page[str], True, 200) == tuple(getattr(found["light"], each) for each in RETURNS)
+    assert (type(None), True, 204) == tuple(getattr(found["put_out"], each) for each in RETURNS)
+    assert (Page[str], False, 200) == tuple(getattr(found["list_lamps"], each) for each in RETURNS)
+
+
+@EACH
+def test_no_operation_is_newer_than_the_contracts(name):
+    """Raise CONTRACTS_VERSION with the first operation that is added after a release."""
+    version = [int(part) for part in CONTRACTS_VERSION.split(".")]
+
+    assert [int(part) for part in (OPERATIONS[name].since or "1.0").split(".")] <= version
+
+
+async def test_an_adapter_says_in_a_line_what_its_vendor_lacks():
+    """Whether it would be awaited or iterated; the reason is the one that was given."""
+
+    class Silent(Events):
+        list_hooks = create_hook = delete_hook = parse_webhook = lacking("no events: call us")
+        follow_events = lacking("no events to follow")
+
+    with pytest.raises(Unsupported, match="no events: call us"):
+        await Silent().create_hook(event="call.ended", url=None)
+    with pytest.raises(Unsupported, match="to follow"):
+        async for _ in Silent().follow_events():
+            pass

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from gateway_contracts import (
     OPERATIONS,
+    CallControl,
     Direction,
     InvalidRequest,
     Leg,
@@ -16,6 +17,8 @@ from gateway_contracts import (
     VendorRejected,
     interface_name,
     interfaces_of,
+    operation,
+    operations_of,
     to_json,
 )
 from gateway_contracts.testing import Suite, survey
@@ -74,7 +77,7 @@ class Limited(Memory):
             raise Unsupported("memory cannot be told outcome")
         return await super().list_records(**asked)
 
-    async def transfer_call(self, call_id, *, to, leg=None):
+    async def transfer_call(self, call_id, *, to, leg=None, **more):
         if leg is Leg.B:
             raise Unsupported("memory moves one side")
 
@@ -104,6 +107,32 @@ async def test_every_operation_is_told_with_the_reasons_of_the_adapter():
     assert {"locate_recording": "memory has no addresses for its recordings: use fetch_recording"} == (
         found.operations["locate_recording"].reasons
     )
+
+
+class Later(Memory):
+    async def greet_call(self, call_id: str) -> None:
+        """Greet both sides."""
+
+
+@pytest.fixture
+def grown(monkeypatch):
+    """Lets `greet_call` be an operation that came later."""
+    later = operation("POST", "/calls/{call_id}/greet", since="1.9")(Later.greet_call)
+    monkeypatch.setattr(CallControl, "greet_call", later, raising=False)
+    operations_of.cache_clear()
+    monkeypatch.setitem(OPERATIONS, "greet_call", operations_of(CallControl)["greet_call"])
+    yield
+    monkeypatch.undo()
+    operations_of.cache_clear()
+
+
+@pytest.mark.parametrize(("level", "kind"), [(SupportLevel.UNSUPPORTED, Memory), (SupportLevel.FULL, Later)])
+async def test_an_operation_that_came_later_is_supported_by_an_adapter_that_has_it(grown, level, kind):
+    """By another it is not; nothing is asked of its author."""
+    found = await surveyed(kind)
+
+    assert level is found.operations["greet_call"].support
+    assert bool(found.operations["greet_call"].reasons) == (level is SupportLevel.UNSUPPORTED)
 
 
 async def test_limits_are_what_the_vendor_answered_last():

@@ -92,7 +92,8 @@ def adapter_of():
 
             return carry_out
 
-        members = {name: method(name) for interface in interfaces for name in interface.__abstractmethods__}
+        names = results.keys() | {name for interface in interfaces for name in interface.__abstractmethods__}
+        members = {name: method(name) for name in names}
         adapter = type("Adapter", interfaces, members)()
         adapter.asked = []
         return adapter

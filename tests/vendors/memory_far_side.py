@@ -86,8 +86,10 @@ class MemoryFarSide:
     def _note(self):
         """Write down what reached a phone, with what the call was then; no other operation reaches anything."""
         for what, call_id, whom in self.memory.told[len(self._requests) :]:
-            call = self.memory.calls[call_id]
-            shown = f"{call.from_number} {call.to_number} {call.state}" if what == "start_call" else call_id
+            shown = call_id
+            if what == "start_call":
+                call = self.memory.calls[call_id]
+                shown = f"{call.from_number} {call.to_number} {call.state}"
             self._requests.append(f"{what} {whom} {shown}")
 
     def make_trouble(self, operation, trouble, *, lasts=False):

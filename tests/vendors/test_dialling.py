@@ -149,6 +149,16 @@ async def test_a_request_has_the_same_fingerprint_in_every_release(gateway, rows
     assert [("755278c9",)] == rows("SELECT substr(fingerprint, 1, 8) FROM dials")
 
 
+async def test_an_argument_that_came_later_changes_no_fingerprint_where_it_says_nothing(gateway, rows, monkeypatch):
+    """A key that was used before an update still belongs to its request."""
+    arguments = sorted([*dialling_module._request_of(), ("later", False)])
+    monkeypatch.setattr(dialling_module, "_request_of", lambda: arguments)
+
+    await dial(gateway["hanoi"], auto_answer=True, idempotency_key="k1")
+
+    assert [("755278c9",)] == rows("SELECT substr(fingerprint, 1, 8) FROM dials")
+
+
 async def test_what_cannot_be_written_is_not_dialled(gateway, pbx, tmp_path):
     """The journal in trouble means no call; when it has recovered, the same key dials."""
     await hasten(gateway)

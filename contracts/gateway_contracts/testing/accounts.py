@@ -15,7 +15,7 @@ import pytest
 from .. import OPERATIONS, Operation
 from .far_side import FarSide
 from .lacking import Lacks, method_of, refusal_of
-from .survey import NEEDED
+from .survey import needs
 
 MAX_SECONDS = 5
 """How long something may take that happens at once on an idle machine."""
@@ -34,7 +34,7 @@ class Able:
 
     async def needs(self, far: FarSide) -> dict[str, Any]:
         """What it has to be given."""
-        return {**await NEEDED[self.operation.name](far), **self.more}
+        return {**await needs(self.operation, far), **self.more}
 
 
 async def able(pbx: Any, far: FarSide) -> list[Able]:

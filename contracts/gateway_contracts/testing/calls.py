@@ -10,7 +10,7 @@ from .. import OPERATIONS, AgentNotRegistered, CallState, DialState, GatewayErro
 from ..fence import FENCE
 from .far_side import FarSide, Trouble, settled
 from .lacking import Lacks, method_of, refusal_of, where_supported
-from .survey import NEEDED
+from .survey import needs
 
 RINGING = [name for name, operation in OPERATIONS.items() if operation.rings]
 _NOTHING_PROVEN = [
@@ -45,7 +45,7 @@ async def _in_one_request(pbx: Any, far: FarSide, name: str) -> tuple[Any, dict[
         leg = {"leg": "b"}
         refused = await refusal_of(method, far, operation, **leg)
         await far.reset()
-        arguments = {**await NEEDED[name](far), **({} if refused else leg)}
+        arguments = {**await needs(operation, far), **({} if refused else leg)}
     return method, arguments
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
@@ -24,12 +25,15 @@ from .. import (
     Secret,
     SupportLevel,
     Unsupported,
+    interfaces_of,
     loads,
+    operations_of,
 )
+from ..operations import REQUIRED
 from .far_side import FarSide, Trouble
 from .lacking import Lacks, method_of, where_supported
 from .report import PROPERTY
-from .survey import ALONG, NEEDED, NOT_SURVEYED, OPTIONAL, survey
+from .survey import ALONG, NOT_SURVEYED, needs, survey, value_for
 
 READS = [name for name, operation in OPERATIONS.items() if operation.reads and not operation.binary]
 STALE = (
@@ -89,7 +93,7 @@ async def _sent(far: FarSide, method: Any, arguments: Mapping[str, Any], *, but:
 async def _sent_afresh(far: FarSide, method: Any, operation: Operation, more: Mapping[str, Any], *, but: str) -> str:
     """The same at a PBX at rest, with what *operation* needs and *more*."""
     await far.reset()
-    return await _sent(far, method, {**await NEEDED[operation.name](far), **more}, but=but)
+    return await _sent(far, method, {**await needs(operation, far), **more}, but=but)
 
 
 async def _requests_for(far: FarSide, method: Any, arguments: Mapping[str, Any]) -> tuple[list[str], str | None]:
@@ -120,8 +124,40 @@ def _astray(request: str, odd: str, *, shown_as_sent: bool) -> bool:
     return odd not in request and odd not in unquote(rest if _HALF in rest else path)
 
 
+def _odd_arguments(operation: Operation, method: Any) -> list[str]:
+    """In which arguments *method* differs from *operation*; it may lack those with a default, which may be newer."""
+    declared = {each.name: each for each in operation.parameters}
+    found = inspect.signature(method).parameters
+    taken = {each.name: each for each in found.values() if each.kind not in {each.VAR_KEYWORD, each.VAR_POSITIONAL}}
+    any_other = any(each.kind is each.VAR_KEYWORD for each in found.values())
+    odd = [
+        f"{operation.name}: it has no argument `{name}`"
+        for name, each in taken.items()
+        if name not in declared and each.default is REQUIRED
+    ]
+    for name, parameter in declared.items():
+        if name not in taken:
+            odd += [f"{operation.name}: take `{name}`"] if parameter.required and not any_other else []
+        elif not parameter.required and taken[name].default != parameter.default:
+            odd.append(f"{operation.name}: give `{name}` the default {parameter.default!r}")
+    return odd
+
+
 class EveryOperationTests:
     """Arguments, and reads that meet trouble."""
+
+    async def test_methods_take_the_arguments_of_their_operations(self, connect: Any) -> None:
+        """By the same names and with the same defaults. Type checkers are no help where arguments came later."""
+        async with connect() as pbx:
+            adapter = getattr(pbx, "adapter", None)
+            wrong = [
+                each
+                for interface in interfaces_of(type(adapter))
+                for operation in operations_of(interface).values()
+                for each in _odd_arguments(operation, getattr(adapter, operation.name))
+            ]
+
+        assert [] == wrong, "\n".join(wrong)
 
     @pytest.mark.parametrize(
         ("name", "argument"),
@@ -141,7 +177,8 @@ class EveryOperationTests:
         operation = OPERATIONS[name]
         method, arguments = await method_of(pbx, far, operation)
         received = len(far.requests())
-        more = {**ALONG.get((name, argument), {}), argument: OPTIONAL[argument](far)}
+        value = await value_for(operation, next(each for each in operation.parameters if each.name == argument), far)
+        more = {**ALONG.get((name, argument), {}), argument: value}
 
         answer, refusal = None, None
         try:
@@ -194,7 +231,7 @@ class EveryOperationTests:
                     shown_as_sent = False
                     for odd in _ODD_IDS:
                         await far.reset()
-                        arguments = {**await NEEDED[operation.name](far), name: odd}
+                        arguments = {**await needs(operation, far), name: odd}
                         sent, complaint = await _requests_for(far, method, arguments)
                         shown_as_sent |= odd == _ID_LIKE_A_QUERY and any("%3F" in each for each in sent)
                         if any(_astray(request, odd, shown_as_sent=shown_as_sent) for request in sent):

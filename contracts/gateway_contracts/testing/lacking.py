@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import Audio, GatewayError, Operation, Unsupported
 from .far_side import FarSide, NoNetwork
-from .survey import NEEDED
+from .survey import needs
 
 Test = Callable[..., Awaitable[None]]
 
@@ -43,7 +43,7 @@ async def method_of(pbx: Any, far: FarSide, operation: Operation) -> tuple[Any, 
         refusal = await refusal_of(method, far, operation)
         if refusal is None:
             await far.reset()
-            return method, dict(await NEEDED[operation.name](far))
+            return method, await needs(operation, far)
         lacking = refusal
         assert operation.name == lacking.operation
     assert operation.interface in lacking.message, "what is unsupported is told with the name of its interface"
@@ -60,7 +60,7 @@ async def refusal_of(method: Any, far: FarSide, operation: Operation, **more: An
     if key not in _REFUSALS:
         _REFUSALS[key] = None
         await far.reset()
-        arguments = {**await NEEDED[operation.name](far), **more}
+        arguments = {**await needs(operation, far), **more}
         received = len(far.requests())
         with contextlib.suppress(GatewayError):  # the test itself will say
             try:

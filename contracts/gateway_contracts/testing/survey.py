@@ -1,7 +1,8 @@
 """What a vendor can do, found by doing it: every operation, and every argument of it that may be left out."""
 
+import inspect
 import typing
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,7 @@ from .. import (
     Unsupported,
     VendorRejected,
 )
+from ..operations import KEPT_BY_GATEWAY, kinds_of
 from .far_side import FarSide
 
 Arguments = Mapping[str, Any]
@@ -35,161 +37,90 @@ Arguments = Mapping[str, Any]
 _DAY = timedelta(days=1)
 
 
-def _range() -> dict[str, datetime]:
-    now = datetime.now(UTC)
-    return {"since": now - _DAY / 2, "until": now}
-
-
-# What each operation needs; the ids come from the far side, which makes what they name.
-NEEDED: dict[str, Callable[[FarSide], Awaitable[Arguments]]] = {}
-
-
-Needs = Callable[[FarSide], Awaitable[Arguments]]
-
-
-def _needs(*names: str) -> Callable[[Needs], Needs]:
-    def add(function: Needs) -> Needs:
-        NEEDED.update(dict.fromkeys(names, function))
-        return function
-
-    return add
-
-
-@_needs("list_calls", "list_records", "list_hooks", "list_agents", "list_customers")
-async def _nothing(far: FarSide) -> Arguments:
-    return {}
-
-
-@_needs("start_call")
-async def _a_call(far: FarSide) -> Arguments:
-    return {"extension": far.extension, "number": far.number}
-
-
-@_needs("transfer_call")
-async def _a_transfer(far: FarSide) -> Arguments:
-    return {"call_id": await far.live_call(), "to": far.second_extension}
-
-
-@_needs("listen_call", "whisper_call", "barge_call")
-async def _a_supervisor(far: FarSide) -> Arguments:
-    return {"call_id": await far.live_call(), "extension": far.second_extension}
-
-
-@_needs("park_call")
-async def _a_side(far: FarSide) -> Arguments:
-    return {"call_id": await far.live_call(), "leg": Leg.A}
-
-
-@_needs("get_record", "locate_recording", "fetch_recording")
-async def _a_record(far: FarSide) -> Arguments:
-    return {"record_id": await far.finished_call()}
-
-
-@_needs("create_hook")
-async def _a_new_hook(far: FarSide) -> Arguments:
-    return {"event": EventType.ENDED, "url": "https://crm.example.vn/hooks"}
-
-
-@_needs("delete_hook")
-async def _a_hook(far: FarSide) -> Arguments:
-    return {"hook_id": await far.hook()}
-
-
-@_needs("list_call_ids", "count_calls")
-async def _a_range(far: FarSide) -> Arguments:
-    return _range()
-
-
-@_needs("get_agent")
-async def _an_agent(far: FarSide) -> Arguments:
-    return {"agent_id": await far.agent()}
-
-
-@_needs("load_queue")
-async def _a_load(far: FarSide) -> Arguments:
-    customers = (QueueCustomer(customer_id="KH01", numbers=(far.number,)),)
-    return {"queue_code": "Q1", "kind": QueueKind.AUTOCALL, "customers": customers, "template": "IVR-1"}
-
-
-@_needs("start_queue", "stop_queue", "delete_queue")
-async def _a_queue(far: FarSide) -> Arguments:
-    return {"queue_code": "Q1", "kind": QueueKind.AUTOCALL}
-
-
-@_needs("block_customers")
-async def _the_blocked(far: FarSide) -> Arguments:
-    return {"queue_code": "Q1", "customer_ids": ("KH01",)}
-
-
-@_needs("get_customer")
-async def _a_customer(far: FarSide) -> Arguments:
-    return {"customer_id": "KH01"}
-
-
-@_needs("create_customer")
-async def _a_new_customer(far: FarSide) -> Arguments:
-    return {"campaign_id": "C1", "customer_code": "KH02", "number": far.number, "contract_number": "HD1"}
-
-
-@_needs("create_tenant")
-async def _a_new_tenant(far: FarSide) -> Arguments:
-    return {"tenant_id": f"tenant{datetime.now(UTC).timestamp():.6f}".replace(".", "")}
-
-
-@_needs("get_tenant")
-async def _a_tenant(far: FarSide) -> Arguments:
-    return {"tenant_id": await far.tenant()}
-
-
-@_needs("update_tenant")
-async def _a_switch(far: FarSide) -> Arguments:
-    return {"tenant_id": await far.tenant(), "enabled": True}
-
-
-@_needs("create_extension")
-async def _a_new_extension(far: FarSide) -> Arguments:
-    return {"tenant_id": await far.tenant(), "extension": "777", "password": Secret("123Abc!@#")}
-
-
-@_needs("get_extension")
-async def _an_extension(far: FarSide) -> Arguments:
-    return {"tenant_id": await far.tenant(), "extension": far.extension}
-
-
-# A value for each argument that may be left out.
-OPTIONAL: Mapping[str, Callable[[FarSide], Any]] = {
-    "wait": lambda far: True,
-    "auto_answer": lambda far: True,
-    "caller_id_name": lambda far: "Support",
-    "caller_id_number": lambda far: "1900",
+# A value for each argument, by its name, or by the operation's and its name where that takes another; or what makes one
+# at the far side. An argument that is not here gets a value of its type.
+VALUES: Mapping[str, Callable[[FarSide], Any]] = {
+    "agent_id": lambda far: far.agent(),
+    "agents": lambda far: (far.extension,),
+    "api_key": lambda far: Secret("callback"),
+    "byte_range": lambda far: "bytes=0-99",
+    "call_id": lambda far: far.live_call(),
     "callee_id_name": lambda far: "Customer",
     "callee_id_number": lambda far: far.number,
-    "hotline": lambda far: far.hotline,
-    "customer_id": lambda far: "KH01",
-    "leg": lambda far: Leg.B,
-    "since": lambda far: datetime.now(UTC) - _DAY,
-    "until": lambda far: datetime.now(UTC),
-    "extension": lambda far: far.extension,
-    "number": lambda far: far.number,
-    "direction": lambda far: Direction.OUTBOUND,
-    "outcome": lambda far: Outcome.ANSWERED,
-    "min_duration_seconds": lambda far: 1,
-    "duration_seconds": lambda far: 1,
-    "ended_since": lambda far: datetime.now(UTC) - _DAY,
-    "ended_until": lambda far: datetime.now(UTC),
-    "recording_name": lambda far: "call.wav",
-    "limit": lambda far: 5,
-    "byte_range": lambda far: "bytes=0-99",
-    "api_key": lambda far: Secret("callback"),
-    "campaign_id": lambda far: "C1",
-    "name": lambda far: "Khach Hang 01",
-    "agents": lambda far: (far.extension,),
+    "caller_id_name": lambda far: "Support",
+    "caller_id_number": lambda far: "1900",
     "calls_per_agent_percent": lambda far: 150,
-    "template": lambda far: "IVR-1",
+    "campaign_id": lambda far: "C1",
     "concurrent_calls": lambda far: 5,
+    "contract_number": lambda far: "HD1",
+    "customer_code": lambda far: "KH02",
+    "customer_id": lambda far: "KH01",
+    "customer_ids": lambda far: ("KH01",),
+    "customers": lambda far: (QueueCustomer(customer_id="KH01", numbers=(far.number,)),),
+    "direction": lambda far: Direction.OUTBOUND,
+    "event": lambda far: EventType.ENDED,
+    "extension": lambda far: far.extension,
+    "hook_id": lambda far: far.hook(),
+    "hotline": lambda far: far.hotline,
+    "kind": lambda far: QueueKind.AUTOCALL,
+    "leg": lambda far: Leg.B,
+    "limit": lambda far: 5,
     "max_retries": lambda far: 2,
+    "name": lambda far: "Khach Hang 01",
+    "number": lambda far: far.number,
+    "outcome": lambda far: Outcome.ANSWERED,
+    "password": lambda far: Secret("123Abc!@#"),
+    "queue_code": lambda far: "Q1",
+    "record_id": lambda far: far.finished_call(),
+    "recording_name": lambda far: "call.wav",
     "retry_below_seconds": lambda far: 3,
+    "since": lambda far: datetime.now(UTC) - _DAY / 2,
+    "template": lambda far: "IVR-1",
+    "tenant_id": lambda far: far.tenant(),
+    "to": lambda far: far.second_extension,
+    "url": lambda far: "https://crm.example.vn/hooks",
+    "barge_call.extension": lambda far: far.second_extension,
+    "create_extension.extension": lambda far: "777",
+    "create_tenant.tenant_id": lambda far: f"tenant{datetime.now(UTC).timestamp():.6f}".replace(".", ""),
+    "ended_since": lambda far: datetime.now(UTC) - _DAY,
+    "list_records.since": lambda far: datetime.now(UTC) - _DAY,
+    "listen_call.extension": lambda far: far.second_extension,
+    "park_call.leg": lambda far: Leg.A,
+    "whisper_call.extension": lambda far: far.second_extension,
 }
+# What an operation is given beside what it needs, so that it makes sense.
+_BESIDE = {"create_hook": ("url",), "load_queue": ("template",)}
+
+
+async def needs(operation: Operation, far: FarSide) -> dict[str, Any]:
+    """What *operation* needs; the ids come from the far side, which makes what they name."""
+    beside = _BESIDE.get(operation.name, ())
+    needed = [each for each in operation.parameters if each.required or each.name in beside]
+    return {each.name: await value_for(operation, each, far) for each in needed}
+
+
+async def value_for(operation: Operation, parameter: Parameter, far: FarSide) -> Any:
+    """A value for an argument of *operation*, which says something: not its default."""
+    for name in (f"{operation.name}.{parameter.name}", parameter.name):
+        if name in VALUES:
+            value = VALUES[name](far)
+            return await value if inspect.isawaitable(value) else value
+    return _of_its_type(parameter)
+
+
+def _of_its_type(parameter: Parameter) -> Any:
+    for kind in kinds_of(parameter.type):
+        if kind is bool:
+            return parameter.default is not True
+        if kind is datetime:
+            return datetime.now(UTC)
+        if kind in {int, str, Secret}:
+            return kind("1")
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return next(each for each in kind if each is not parameter.default)
+    raise KeyError(f"give the argument {parameter.name} a value in {__name__}.VALUES")
+
+
 # What goes along with an argument, or with one value of it, that makes sense for one kind of queue only.
 _AUTODIALER: Arguments = {
     "kind": QueueKind.AUTODIALER,
@@ -202,8 +133,8 @@ ALONG: Mapping[tuple[str, str], Arguments] = {
     ("load_queue", name): _AUTODIALER
     for name in ("campaign_id", "agents", "calls_per_agent_percent", QueueKind.AUTODIALER.value)
 }
-# A cursor comes from a page; a hook's address is always given here; an idempotency key is the gateway's own business.
-NOT_SURVEYED = frozenset({"cursor", "url", "idempotency_key"})
+# A cursor comes from a page; a hook's address is always given here; some arguments are the gateway's own business.
+NOT_SURVEYED = KEPT_BY_GATEWAY | {"cursor", "url"}
 
 
 # What a page and a range are tried with, most first.
@@ -235,7 +166,7 @@ async def _try(pbx: Any, far: FarSide, operation: Operation, values: dict[str, t
         words = tuple(_words(parameter))
         if parameter.name in NOT_SURVEYED or (parameter.required and not words):
             continue
-        tried = words or (OPTIONAL[parameter.name](far),)
+        tried = words or (await value_for(operation, parameter, far),)
         refusals = {value: await _refusal(pbx, far, operation, parameter, value) for value in tried}
         if None not in refusals.values():
             reasons[parameter.name] = str(refusals[tried[0]])
@@ -255,7 +186,7 @@ def _lacks_interface(pbx: Any, operation: Operation) -> bool:
 
 def _words(parameter: Parameter) -> Iterator[StrEnum]:
     """The words of an argument that takes one of a few."""
-    for kind in (parameter.type, *typing.get_args(parameter.type)):
+    for kind in kinds_of(parameter.type):
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             yield from kind
 
@@ -326,7 +257,7 @@ async def call(pbx: Any, far: FarSide, operation: Operation, more: Arguments | N
     """Carry *operation* out with what it needs and *more*, and give the answer."""
     await far.reset()
     method = getattr(getattr(pbx, operation.interface), operation.name)
-    answer = await method(**{**await NEEDED[operation.name](far), **(more or {})})
+    answer = await method(**{**await needs(operation, far), **(more or {})})
     if isinstance(answer, Audio):
         await answer.aclose()
     return answer

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,18 +24,16 @@ from gateway_contracts import (
     EventType,
     GatewayError,
     History,
-    Hook,
     Leg,
     Origin,
     Outcome,
     Page,
     Recording,
-    RecordingLink,
     Secret,
     StartedCall,
     Unsupported,
     VendorAuthFailed,
-    WebhookRequest,
+    lacking,
 )
 from gateway_contracts.audio import open_audio
 from gateway_contracts.http import Answer, Effect, HttpClient, Params, error_for_status, segment
@@ -167,8 +165,7 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
     async def barge_call(self, call_id: str, *, extension: str) -> None:
         await self._steer(call_id, "join", [("agent", extension), ("mode", "talk")])
 
-    async def park_call(self, call_id: str, *, leg: Leg) -> None:
-        raise Unsupported("acme has no call_control.park_call: transfer the call to an extension instead")
+    park_call = lacking("acme has no call_control.park_call: transfer the call to an extension instead")
 
     async def _steer(self, call_id: str, what: str, form: Params) -> None:
         path = f"/api/calls/{segment('call_id', call_id)}/{what}"
@@ -265,8 +262,9 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
 
     # Recordings
 
-    async def locate_recording(self, record_id: str) -> RecordingLink:
-        raise Unsupported("acme has no recording.locate_recording: its audio needs the password, use fetch_recording")
+    locate_recording = lacking(
+        "acme has no recording.locate_recording: its audio needs the password, use fetch_recording"
+    )
 
     async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:
         return await open_audio(
@@ -337,17 +335,9 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             raw={"gap": {"after": after, "last": last}},
         )
 
-    async def list_hooks(self) -> Page[Hook]:
-        raise _no_hooks("list_hooks")
-
-    async def create_hook(self, *, event: EventType, url: str | None = None, api_key: Secret | None = None) -> Hook:
-        raise _no_hooks("create_hook")
-
-    async def delete_hook(self, hook_id: str) -> None:
-        raise _no_hooks("delete_hook")
-
-    async def parse_webhook(self, request: WebhookRequest) -> Sequence[CallEvent]:
-        raise _no_hooks("parse_webhook")
+    list_hooks = create_hook = delete_hook = parse_webhook = lacking(
+        "acme has no hooks for its events: it calls nobody, use follow_events"
+    )
 
     # Requests
 
@@ -364,10 +354,6 @@ def _refuse(**arguments: object) -> None:
     for name, value in arguments.items():
         if value not in (None, False):
             raise Unsupported(f"acme cannot be told {name}: leave it out", dial_state=DialState.NOT_PLACED)
-
-
-def _no_hooks(operation: str) -> Unsupported:
-    return Unsupported(f"acme has no events.{operation}: it calls nobody, its events come by follow_events")
 
 
 def _word(argument: str, value: object, words: Any) -> str | None:

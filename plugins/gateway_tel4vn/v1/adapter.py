@@ -44,6 +44,7 @@ from gateway_contracts import (
     VendorProtocolError,
     VendorRejected,
     WebhookRequest,
+    lacking,
 )
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
 from gateway_contracts.rows import Rows, read_rows
@@ -289,10 +290,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
         """003:218-251."""
         return parse_webhook(self.reading, request)
 
-    async def follow_events(self) -> AsyncIterator[CallEvent]:
-        """TEL4VN v1 calls us; there is nothing to follow."""
-        raise Unsupported("tel4vn-v1 sends webhooks and has no stream of events", account=self.account.name)
-        yield  # type: ignore[unreachable] # makes this an iterator, as the interface says
+    follow_events = lacking("tel4vn-v1 sends webhooks and has no stream of events")
 
     # Reports
 

@@ -44,6 +44,7 @@ from gateway_contracts import (
     StartedCall,
     Unsupported,
     WebhookRequest,
+    lacking,
 )
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
 from gateway_contracts.rows import read_row, read_rows
@@ -203,11 +204,8 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         """002:878."""
         await self.calls.steer(self.paths["barge_call"], call_id, {"ext": extension})
 
-    async def park_call(self, call_id: str, *, leg: Leg) -> None:
-        """The call center's documents have no park."""
-        raise Unsupported(
-            "tel4vn-v2 has no call_control.park_call", account=self.account.name, dial_state=DialState.NOT_PLACED
-        )
+    # The call center's documents have no park.
+    park_call = lacking("tel4vn-v2 has no call_control.park_call")
 
     # History
 
@@ -283,16 +281,12 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         """002:227-261."""
         return parse_webhook(self.reading, request)
 
-    async def follow_events(self) -> AsyncIterator[CallEvent]:
-        """TEL4VN v2 calls us; there is nothing to follow."""
-        raise Unsupported("tel4vn-v2 sends webhooks and has no stream of events", account=self.account.name)
-        yield  # type: ignore[unreachable] # makes this an iterator, as the interface says
+    follow_events = lacking("tel4vn-v2 sends webhooks and has no stream of events")
 
     # Agents
 
-    async def list_agents(self) -> Page[Agent]:
-        """The call center's documents ask for one agent at a time."""
-        raise Unsupported("tel4vn-v2 has no agents.list_agents: ask for one with get_agent", account=self.account.name)
+    # The call center's documents ask for one agent at a time.
+    list_agents = lacking("tel4vn-v2 has no agents.list_agents: ask for one with get_agent")
 
     async def get_agent(self, agent_id: str) -> Agent:
         """002:1426, by the user's id or name; by the extension in the edition of 2023."""
