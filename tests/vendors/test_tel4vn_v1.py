@@ -804,6 +804,14 @@ async def test_only_a_success_that_is_said_is_one(still, hanoi, body):
         assert caught.value.dial_state is None
 
 
+@pytest.mark.parametrize("said", ["update successfully", "Update  Successfully.", " SUCCESS! ", "successfully\n"])
+async def test_a_success_may_be_written_in_any_case(still, hanoi, said):
+    """Nor do blanks and marks at the end make it another word."""
+    still.faults.add(Fault("/v1/tenant*", method="PUT", kind="replace", body={"message": said}))
+
+    assert await hanoi.tenants.update_tenant("test01", enabled=False) is None
+
+
 async def test_what_was_made_need_not_be_described(still, hanoi):
     """`created` is enough."""
     still.faults.add(Fault("/v1/tenant*", kind="replace", body={"created": True}, times=2))
