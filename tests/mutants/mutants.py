@@ -183,10 +183,10 @@ MUTANTS = [
             "if here.start < row.at < here.end:",
         ),
         (
-            "a page of the vendor's default size is the last",
+            "a page that is not full is the last",
             HISTORY,
-            "len(rows) >= LEAST_PAGE\n",
-            "len(rows) >= PAGE\n",
+            "taken=0) if rows else",
+            "taken=0) if len(rows) >= PAGE else",
         ),
         ("the vendor's pages are skipped", HISTORY, "page=here.page + 1, taken=0)", "page=here.page + 2, taken=0)"),
         (

@@ -171,6 +171,18 @@ async def test_a_smaller_limit_later_loses_no_row_at_a_host_with_pages_of_its_ow
         assert (None, [], []) == await read(host, itertools.chain([10], itertools.repeat(later))), host
 
 
+async def test_the_error_of_a_host_that_only_scrolls_says_how_it_is_read():
+    """It gives no id and no total, so its only page comes again; the setting that it names takes that page for all."""
+    host = Host(chance=random.Random(1), paging="scroll", scroll="no id", total="none", count=35)  # noqa: S311 # no secret
+
+    ended, _, doubled = await read(host, itertools.repeat(100))
+
+    assert [] == doubled
+    assert "the same rows again after 35, so the rest cannot be read. If the host" in ended
+    assert 'set paging = "scroll"' in ended
+    assert (None, [], []) == await read(host, itertools.repeat(100), Paging.SCROLL)
+
+
 @pytest.mark.parametrize("paging", [*WAYS, "first page", "everything"])
 @pytest.mark.parametrize("own", [0, 1, 2, 3, 10, 120])
 async def test_no_row_is_missing_or_doubled_in_silence(paging, own):
