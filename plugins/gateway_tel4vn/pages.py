@@ -375,9 +375,10 @@ def _going_on(following: Cursor, came: Came[T], again: Collection[str] = ()) -> 
 def _after(place: Cursor, at: int, came: Came[T], fresh: Sequence[str]) -> Cursor:
     """The place behind the page at *at*, of which the rows *fresh* are given."""
     marks, before = [_mark(each) for each in came.ids[-_REMEMBERED:]], place.remembered
-    last = max((index for index, mark in enumerate(before) if mark in marks), default=len(before))
+    new = set(marks)
+    last = max((index for index, mark in enumerate(before) if mark in new), default=len(before))
     # In the order of the list, so that of all rows behind one that is remembered none has been forgotten.
-    recent = [mark for mark in before[:last] if mark not in marks] + marks + before[last + 1 :]
+    recent = [mark for mark in before[:last] if mark not in new] + marks + before[last + 1 :]
     return attrs.evolve(
         place,
         offset=at + len(came.ids),
