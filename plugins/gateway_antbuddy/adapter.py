@@ -384,17 +384,25 @@ class AntBuddy(ClickToCall, History, Recording, Events):
 
     async def _search(self, wanted: history.RecordId, last: int, record_id: str) -> tuple[CallRecord | None, bool]:
         """The record, if it is there, and whether one that could not be read may be it."""
-        seen, odd = 0, False
+        seen, odd, before = 0, False, [""]
         for page in range(1, history.MAX_REQUESTS + 1):
             rows = await self._rows(wanted.at - 1, last, page)
+            marks = [row.mark for row in rows]
+            if not rows:
+                return None, odd
+            if marks == before:
+                break
+            before = marks
             for row in rows:
                 odd = odd or row.odd
                 seen += isinstance(row, history.Row) and row.digest == wanted.digest
                 if isinstance(row, history.Row) and seen == wanted.ordinal:
                     return row.record(record_id), odd
-            if len(rows) < history.LEAST_PAGE:
-                break
-        return None, odd
+        raise VendorProtocolError(
+            f"There is no record {record_id} on {page} pages of the history, which are not all: the vendor gave the "
+            "last of them again, or more",
+            account=self.account.name,
+        )
 
     # Recording
 

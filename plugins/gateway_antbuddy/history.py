@@ -4,7 +4,9 @@ A range is cut into slices, newest first. Each slice *owns* the seconds from its
 call started in them; it asks for somewhat more than it owns, because the document neither says whether the ends are
 included nor whether a call is filed under its start or its end. A row that two slices are given is therefore taken from
 one of them, with nothing to remember. What must be remembered, in the cursor, are the last rows that were read: a call
-that is filed while somebody reads pages pushes rows from one page to the next.
+that is filed while somebody reads pages pushes rows from one page to the next, and one that goes draws them back. Since
+the vendor says no total and may have pages of its own size, a slice ends at a page without rows, and the page before is
+looked at behind each page.
 """
 
 import base64
@@ -39,9 +41,9 @@ from . import wire
 DAY = 86_400
 SLICE = 30 * DAY  # the vendor's 31 less what is asked for beside it
 PAGE = 100  # the vendor's greatest
-LEAST_PAGE = 20  # and its default (004:70): a page with fewer rows is the last, whatever the vendor makes of `limit`
+LEAST_PAGE = 20  # its default (004:79): on less, a call that has gone is not told from one that was pushed past a page
 DEFAULT_RANGE = 30 * DAY
-MAX_REQUESTS = 25  # for one of our pages: a filter that fits nothing must not read years in one go
+MAX_REQUESTS = 25  # for one of our pages, or two more: a filter that fits nothing must not read years in one go
 _REMEMBERED = 2 * PAGE
 _MARK = 10  # characters of a digest: enough to tell a few hundred rows apart
 
@@ -236,17 +238,26 @@ async def read(
     found: list[CallRecord] = []
     skipped: list[Any] = []
     here: Place | None = place
-    for _ in range(MAX_REQUESTS):
+    asked = 0
+
+    async def ask(place: Place, page: int) -> Sequence[Row | OddRow]:
+        nonlocal asked
+        asked += 1
+        return await fetch(place, page)
+
+    while asked < MAX_REQUESTS:
         assert here is not None  # noqa: S101 # the loop returns before
         try:
-            rows = await fetch(here, here.page)
-            marks = [row.mark for row in rows]
-            taken = await _known(here, marks, fetch)
+            rows = await ask(here, here.page)
+            page, taken = await _reached(here, [row.mark for row in rows], ask)
         except GatewayError as error:
             if found:  # they have come; to go on says so
                 break
             _say_what_was_reached(error, here)
             raise
+        if page < here.page or taken is None:
+            here = attrs.evolve(here, page=page, taken=min(taken or 0, len(here.recent)))
+            continue
         recent = list(here.recent)
         while taken < len(rows) and len(found) < limit:
             row = rows[taken]
@@ -261,8 +272,7 @@ async def read(
                     found.append(record)
         here = attrs.evolve(here, taken=min(taken, len(recent), _REMEMBERED), recent=tuple(recent[-_REMEMBERED:]))
         if taken == len(rows):
-            more = len(rows) >= LEAST_PAGE
-            here = attrs.evolve(here, page=here.page + 1, taken=0) if more else here.following_slice()
+            here = attrs.evolve(here, page=here.page + 1, taken=0) if rows else here.following_slice()
         if here is None or len(found) == limit or time.monotonic() >= deadline:
             break
     return Rows(items=tuple(found), skipped=dict(enumerate(skipped))), here
@@ -281,35 +291,64 @@ def _say_what_was_reached(error: GatewayError, place: Place) -> None:
     error.args = (error.message,)
 
 
-async def _known(place: Place, marks: Sequence[str], fetch: Fetch) -> int:
-    """How many of the first rows of a page, given by their marks, have been read already.
+async def _reached(place: Place, marks: Sequence[str], fetch: Fetch) -> tuple[int, int | None]:
+    """On which page reading goes on, and behind how many of its rows: on that of *place*, which has rows with these
+    *marks*, or on the page before, where rows have moved up to it. None for a page that is to be asked for again.
 
-    Raises: VendorProtocolError when the vendor gives most of the page before once more: going on would never end.
+    Raises: VendorProtocolError when the vendor gives most of the page before once more, since going on would never end,
+    and when none of the rows that were read is found again.
     """
-    recent = place.recent
+    recent, page = place.recent, place.page
     if place.taken:
         if tuple(marks[: place.taken]) == recent[-place.taken :]:
-            return place.taken
-        return _end_of(recent, marks)
-    if not marks or place.page == 1 or not recent:
-        return 0
+            return page, place.taken
+        if reached := _end_of(recent, marks):
+            return page, reached
+        if reached := _behind(recent, marks):
+            beyond = {row.mark for row in await fetch(place, page + 1)}
+            return page, reached if beyond.isdisjoint(recent[-place.taken :]) else len(marks)
+    if page == 1:
+        if place.taken:
+            raise _lost(place, "has other calls on page 1 of the history than before")
+        return page, 0
+    # A call that was filed meanwhile has pushed rows on to this page, one that has gone has drawn rows off it, the
+    # vendor has rows that are equal in all that it tells, or it overlooks which page is asked for. The page before says
+    # which.
+    before = [row.mark for row in await fetch(place, page - 1)]
+    if marks and len(marks) >= len(before) and _shared(marks, before) * 2 >= len(marks):
+        raise _lost(place, f"gave page {page - 1} of the history again as page {page}")
     again = next((n for n in range(min(len(marks), len(recent)), 0, -1) if tuple(marks[:n]) == recent[-n:]), 0)
-    if again == 0 and _shared(marks, recent) * 2 < len(marks):
-        return 0
-    # Either a call was filed meanwhile and pushed rows on to this page, or the vendor has rows that are equal in all
-    # that it tells, or it overlooks which page is asked for. The page before says which.
-    before = [row.mark for row in await fetch(place, place.page - 1)]
-    if len(marks) >= LEAST_PAGE and _shared(marks, before) * 2 >= len(marks):
-        raise VendorProtocolError(
-            f"The vendor gave page {place.page - 1} of the history again as page {place.page}, so its calls from "
-            f"{written(place.start)} to {written(place.end)} have not all come"
+    pushed = _pushed_off(recent, before)
+    off = set(recent[-pushed:]) if pushed else set()
+    if off and off.isdisjoint(marks) and not off.isdisjoint([row.mark for row in await fetch(place, page)]):
+        return page, None  # they were pushed on to it between the two requests
+    if not off.issubset(marks) and len(before) < LEAST_PAGE:
+        raise _lost(
+            place, f"has fewer than {LEAST_PAGE} calls on page {page - 1} of the history, and others than before"
         )
-    return min(again, _pushed_off(recent, before))
+    if not off.isdisjoint(marks):
+        return page, min(again, pushed) or _behind(recent, marks)
+    reached = _behind(recent, before)
+    if recent and not reached:
+        raise _lost(place, f"has other calls on page {page - 1} of the history than before")
+    return (page - 1, reached) if reached < len(before) else (page, 0)
+
+
+def _lost(place: Place, what: str) -> VendorProtocolError:
+    return VendorProtocolError(
+        f"The vendor {what}, so its calls from {written(place.start)} to {written(place.end)} have not all come"
+    )
+
+
+def _behind(recent: Sequence[str], marks: Sequence[str]) -> int:
+    """Behind which of *marks* the last one stands that is among *recent*; 0 where none is."""
+    known = set(recent)
+    return max((index for index, mark in enumerate(marks, 1) if mark in known), default=0)
 
 
 def _end_of(recent: Sequence[str], marks: Sequence[str]) -> int:
-    """Behind which of *marks* those that end with *recent* end; all of them where none does: they were pushed on."""
-    best, at = 0, len(marks)
+    """Behind which of *marks* those that end with *recent* end; 0 where none does."""
+    best, at = 0, 0
     for index in range(1, len(marks) + 1):
         common = _common_end(recent, marks[:index])
         if common > best:

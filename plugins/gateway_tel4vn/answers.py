@@ -89,7 +89,7 @@ def classify(answer: Answer) -> GatewayError | None:
     succeeded = 200 <= answer.status < 300
     done = (
         status == "success"
-        or any(text.lower() in _SUCCESS_WORDS for text in said)
+        or any(_plain(text) in _SUCCESS_WORDS for text in said)
         or (succeeded and code in _SUCCESS_CODES and not failed)
     )
     if not done and answer.status < 500 and any(text.lower() == _IMPORT_FAILED for text in said):
@@ -152,7 +152,7 @@ def confirm(answer: Answer, flag: str | None = None) -> None:
         if truth(_scalar(told)):
             return
         raise answer.nonsense(f"says {flag}: {_scalar(told)[:_MAX_MESSAGE]}")
-    words = {text.lower() for text in (*_texts(body), _scalar(body.get("status")))}
+    words = {_plain(text) for text in (*_texts(body), _scalar(body.get("status")))}
     if _scalar(body.get("code")) in _SUCCESS_CODES or words & _SUCCESS_WORDS:
         return
     raise answer.nonsense("says neither success nor failure")
@@ -186,6 +186,11 @@ def _refuses_token(body: Mapping[str, Any], code: str) -> bool:
     return code == "401" or any(
         _UNAUTHORIZED.search(text) or (_TOKEN.search(text) and _NO_GOOD.search(text)) for text in texts
     )
+
+
+def _plain(text: str) -> str:
+    """*text* without case, and without what hosts add: further blanks, and marks at the end."""
+    return " ".join(text.lower().split()).rstrip(" .,;:!")
 
 
 def _texts(body: Mapping[str, Any]) -> list[str]:

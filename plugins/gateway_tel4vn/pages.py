@@ -2,24 +2,30 @@
 
 Its documents have three ways (003:382-411, 002:427-448): by the number of the page, by an offset that takes its place,
 and by a scroll, the default. A request satisfies all of them: `page`, `offset` and `limit` name the same rows, and
-where an answer has a `scroll_id`, the next request has it too. What comes is compared with what came before and with
-the `total`, and a list that may not be whole ends with an error.
+where an answer has a `scroll_id`, the next request has it too.
+
+Rows are filed and go while pages are read, and a `total` may be missing or wrong. So each page begins with the last
+rows of the page before: where one of them comes again, no other row can be missing between the two pages. A list that
+may not be whole ends with an error.
 """
 
 import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 from zlib import crc32
 
 import attrs
-from gateway_contracts import InvalidRequest, InvalidValue, dumps, from_json, loads
+from gateway_contracts import GatewayError, InvalidRequest, InvalidValue, dumps, from_json, loads
 from gateway_contracts.http import Answer
+from gateway_contracts.rows import Rows
 
 from .settings import Paging
 from .words import text, whole
+
+T = TypeVar("T")
 
 Query = tuple[tuple[str, ...], ...]
 """Names and values."""
@@ -50,20 +56,23 @@ SENT: Mapping[Paging, frozenset[str]] = {  # beside `limit`, and a `scroll_id` w
 }
 _SHORT = {
     "p": "offset",
+    "n": "given",
     "i": "scroll_id",
     "q": "query",
     "k": "picks",
     "z": "size",
+    "u": "full",
     "f": "fixed",
     "b": "back",
     "t": "total",
+    "s": "began",
     "a": "first",
     "h": "head",
     "r": "recent",
     "o": "of",
 }
 _MOST_ROWS = 10**12
-_REMEMBERED = 100  # rows: more calls than that do not end between two pages
+_REMEMBERED = 100  # rows: more than that neither come nor go between two pages
 _MARK = 10  # characters of a mark: enough to tell some thousands of rows apart
 _HINT = 3  # of them
 _HINTS = tuple(f"{number:03x}" for number in range(0x1000))
@@ -71,23 +80,27 @@ _HINTS = tuple(f"{number:03x}" for number in range(0x1000))
 
 @attrs.frozen(kw_only=True)
 class Cursor:
-    """Where the next page of *query* starts: behind *offset* rows, or at *scroll_id*.
+    """Where the next page of *query* starts: behind *offset* rows, or at *scroll_id*. *given* counts those that came.
 
-    *size* is how many rows the first page had; *fixed* says that the vendor chose that, not we. *total* is what was
-    said last. *first* and *head* are marks of the list's first row and of that of the page before, and *recent* those
-    of the last rows before, which come again on the next page when calls end meanwhile that began long ago. *back* is
-    how many rows are asked for once more, since some have gone. *picks* are the filters that the vendor does not know
-    and we apply ourselves. *of* says what the list is of. *paging* is the account's, and not in the text of a cursor.
+    *size* is how many rows the first page had; *full* says that we asked for no more, and *fixed* that the vendor does
+    not let itself be told how many. *back* is how many rows are read once more, since some may have gone. *total* is
+    the last that was said and may be true. *first* and *head* are marks of the list's first row and of that of the page
+    before, which *began* there, and *recent* those of the last rows, in the order of the list. *picks* are the filters
+    that the vendor does not know and we apply ourselves. *of* says what the list is of. *paging* is the account's, and
+    not in the text of a cursor.
     """
 
     query: Query
     picks: Query = ()
     offset: int = 0
+    given: int = 0
     scroll_id: str | None = None
     size: int | None = None
+    full: bool = False
     fixed: bool = False
     back: int = 0
     total: int | None = None
+    began: int = 0
     first: str = ""
     head: str = ""
     recent: str = ""
@@ -106,7 +119,7 @@ class Cursor:
             cursor = from_json({_SHORT[key]: value for key, value in data.items()}, cls)
             pairs = all(len(pair) == 2 for pair in (*cursor.query, *cursor.picks))
             known = pairs and all(name in FILTERS for name, _ in cursor.query)
-            counted = 0 <= cursor.offset <= _MOST_ROWS and 0 <= cursor.back <= _REMEMBERED
+            counted = 0 <= cursor.offset <= _MOST_ROWS and 0 <= cursor.back <= max(_REMEMBERED, cursor.size or 0)
             sized = cursor.size is not None and 1 <= cursor.size <= _MOST_ROWS
             marks = re.fullmatch(
                 rf"(?:[0-9a-f]{{{_MARK}}}){{2,{_REMEMBERED + 2}}}", cursor.first + cursor.head + cursor.recent
@@ -117,25 +130,61 @@ class Cursor:
             raise not_ours() from None
         return cursor
 
-    def params(self, limit: int) -> list[tuple[str, str]]:
-        """What to ask for, *limit* rows at most."""
-        place = {"page": str(self.offset // limit + 1), "offset": str(self.offset)}
+    @property
+    def scrolls(self) -> bool:
+        """Whether the next request goes on with a scroll, which cannot be asked for a row once more."""
+        return self.scroll_id is not None or self.paging is Paging.SCROLL
+
+    def aim(self, limit: int | None, default: int) -> tuple[int, int]:
+        """The place of the first row to ask for, and how many: *limit* at most, and no more than the first page had,
+        where a vendor may have a limit of its own.
+
+        The last row before this place is among them where that can be. Whole pages come before the first one, so that
+        `page` and `offset` name the same rows where both are sent.
+        """
+        first = self.size or limit or default
+        most = first if self.fixed else min(limit or first, first)
+        if self.fixed and not self.scrolls:
+            return self.offset - self.offset % first, first
+        if self.scrolls or not self.offset:
+            return self.offset, _divisor(self.offset, most)
+        if self.paging is Paging.OFFSET and first > 1:
+            return self.offset - 1, min(most + 1, first)
+        sizes = [size for size in range(2, most + 1) if self.offset % size]
+        sizes = sizes or [size for size in range(2, first + 1) if self.offset % size]  # and cut off what is too much
+        if not sizes:
+            return self.offset, first
+        size = max(sizes, key=lambda size: size - self.offset % size)
+        return self.offset - self.offset % size, size
+
+    def params(self, at: int, size: int) -> list[tuple[str, str]]:
+        """What to ask for to get *size* rows behind the first *at*."""
+        place = {"page": str(at // size + 1), "offset": str(at)}
         return [
             *((pair[0], pair[1]) for pair in self.query),
-            ("limit", str(limit)),
+            ("limit", str(size)),
             *((name, value) for name, value in place.items() if name in SENT[self.paging]),
             *([("scroll_id", self.scroll_id)] if self.scroll_id else []),
         ]
 
     @property
-    def marks(self) -> set[str]:
-        """Those of the rows that are remembered."""
-        return {self.recent[at : at + _MARK] for at in range(0, len(self.recent), _MARK)} | {self.first, self.head}
+    def remembered(self) -> list[str]:
+        """The marks of the last rows that came."""
+        return [self.recent[at : at + _MARK] for at in range(0, len(self.recent), _MARK)]
+
+
+@attrs.frozen
+class Came(Generic[T]):
+    """An answer, the ids of its rows, and what was read of them."""
+
+    answer: Answer
+    ids: Sequence[str]
+    found: T
 
 
 @attrs.frozen(kw_only=True)
 class Turned:
-    """What comes after a page: the cursor of the *next*. *again* are the ids that came on a page before."""
+    """What comes after a page: the cursor of the *next*. *again* are the ids that are left out of this one."""
 
     next: str | None
     total: int | None
@@ -177,80 +226,197 @@ def start(
     return attrs.evolve(place, paging=paging)
 
 
-def page_size(place: Cursor, limit: int | None, default: int) -> int:
-    """How many rows to ask for at *place*: *limit* at most, and no more than at first, where a vendor may have a limit
-    of its own. Whole pages come before it, so that `page` and `offset` name the same rows.
-    """
-    if place.back:
-        return place.back
-    first = place.size or limit or default
-    return _divisor(place.offset, first if place.fixed else min(limit or first, first))
+Ask = Callable[[list[tuple[str, str]]], Awaitable[Came[T]]]
+"""Sends a request with such a query."""
 
 
-def turn(
-    answer: Answer,
+async def turn(
     place: Cursor,
-    limit: int,
-    ids: Sequence[str],
-    newest: Callable[[], str | None] = lambda: None,
-) -> Turned:
-    """Where to go on after *answer*, the page at *place* with the rows *ids*, of which *limit* were asked for.
+    limit: int | None,
+    default: int,
+    ask: Ask[T],
+    newest: Callable[[T], str | None] = lambda _: None,
+) -> tuple[Came[T], Turned]:
+    """The page at *place*, of *limit* rows at most, and where to go on.
 
     The pages after the first ask for nothing newer than *newest* says, the start of the first page's newest call, so
     that calls which end meanwhile do not move rows from one page to the next.
 
     Raises: what `Answer.nonsense` gives for a list that ends before all have come, and for one that does not go on.
     """
-    total, scroll_id = total_in(answer), _scroll_id_in(answer)
-    known = _known_of(ids, place.marks) if place.head else {}
-    again = frozenset(known)
-    if place.head and not place.fixed and len(ids) > limit != place.size:
-        raise answer.nonsense(f"gave {len(ids)} rows where {limit} were asked for: where the rest starts is not known")
-    if place.back and place.offset and not known:
-        reached = place.offset + place.back
-        raise answer.nonsense(f"has other rows before row {reached} than before, so some may be missing: begin again")
-    if _lost_rows(place, total):
-        return Turned(next=_back(place, total).encode(), total=total, again=frozenset(ids))
-    came, said = place.offset + len(ids), total or place.total  # 0 is what some say with an empty page
-    if _is_scroll(place) and scroll_id is None and len(ids) >= limit:  # a request without an id begins another scroll
-        if said is None or came < said:
-            of = "" if said is None else f" of {said}"
-            raise answer.nonsense(f"gave {came}{of} rows by scrolling, and no scroll_id to go on with")
-        return Turned(next=None, total=total, again=again)
-    if not ids and place.head and not place.fixed and limit != place.size and (said is None or came < said):
-        # A vendor whose pages have a size of their own, which is that of the first one, knows no such page.
-        return Turned(next=attrs.evolve(place, fixed=True).encode(), total=total, again=again)
-    if len(ids) >= limit and _repeats(place, len(ids), total, known.values()):
-        if said in {None, len(ids)} or came - len(known) < said:  # a page's own count is no total
-            of = "" if said is None else f" of {said}"
-            raise answer.nonsense(f"gave the same rows again after {place.offset}{of}, so the rest cannot be read")
-        begun = place.first in known.values()  # the whole list once more, of which only the last rows are remembered
-        return Turned(next=None, total=total, again=frozenset(ids) if begun else again)
-    pushed_on = 0 < len(ids) == len(known) < limit and (said is None or came >= said)  # the list's end, once more
-    if pushed_on or _is_last(place, len(ids), limit, total, scroll_id):
-        if said is not None and came < said:
-            raise answer.nonsense(f"ended the list after {came} of {said} rows")
-        return Turned(next=None, total=total, again=again)
-    fresh = [each for each in ids if each not in again][-_REMEMBERED:]
+    at, size = place.aim(limit, default)
+    came = await ask(place.params(at, size))
+    if place.head:
+        turned = _scrolled(place, size, came) if place.scrolls else await _joined(place, at, size, limit, came, ask)
+        return came, turned
+    following = _after(place, 0, came, came.ids)
     following = attrs.evolve(
-        place,
-        offset=came,
-        scroll_id=scroll_id,
-        back=0,
-        total=place.total if place.back else said,
-        head=_mark(ids[0]),
-        recent=(place.recent + "".join(map(_mark, fresh)))[-_REMEMBERED * _MARK :],
+        following, size=len(came.ids), full=len(came.ids) == size, fixed=len(came.ids) > size, first=following.head
     )
-    if not place.head:
-        latest = None if scroll_id or _has(place.query, "end_date") else newest()
-        following = attrs.evolve(
-            following,
-            query=(*place.query, ("end_date", latest)) if latest else place.query,
-            size=len(ids),
-            fixed=len(ids) != limit,
-            first=following.head,
-        )
-    return Turned(next=following.encode(), total=total, again=again)
+    if following.scrolls:
+        return came, _scrolled(place, size, came, following)
+    latest = None if not came.ids or _has(place.query, "end_date") else newest(came.found)
+    if latest:
+        following = attrs.evolve(following, query=(*place.query, ("end_date", latest)))
+    last = not came.ids
+    if came.ids and total_in(came.answer) == len(came.ids) != size:
+        # These are all, or the vendor's pages have a size of their own and it counts only what is on them.
+        begin, count = following.aim(limit, default)
+        more = await ask(following.params(begin, count))
+        checked = await _joined(following, begin, count, limit, more, ask)
+        last = checked.next is None and checked.again.issuperset(more.ids)
+    return came, _ended(place, 0, came) if last else _going_on(following, came)
+
+
+def _scrolled(place: Cursor, size: int, came: Came[T], first: Cursor | None = None) -> Turned:
+    """Where to go on after a page of a scroll; *first* is where that is after the first one.
+
+    The same id every time is normal, and so are short pages. It ends at a page without rows or without an id.
+    """
+    following, count = first or _after(place, place.offset, came, came.ids), len(came.ids)
+    said, end = following.total, following.offset
+    known = _known_of(came.ids, place.remembered)
+    if count >= size and place.head and _known_of(came.ids, {place.head}):
+        return _begun_again(place, came)
+    if following.scroll_id is None and count >= size and (said is None or end < said):
+        of = "" if said is None else f" of {said}"  # a request without an id begins another scroll
+        raise came.answer.nonsense(f"gave {end}{of} rows by scrolling, and no scroll_id to go on with")
+    if not count or following.scroll_id is None:
+        return _ended(place, place.offset, came, known)
+    return _going_on(following, came, known)
+
+
+async def _joined(place: Cursor, at: int, size: int, limit: int | None, came: Came[T], ask: Ask[T]) -> Turned:
+    """Where to go on after a page behind the first *at* rows, which is not the first one."""
+    ids, end, total = came.ids, at + len(came.ids), total_in(came.answer)
+    known = _known_of(ids, place.remembered)
+    # Those before the first that is known have been given too long ago to be remembered, or have come meanwhile.
+    since = next((index for index, each in enumerate(ids) if each in known), 0)
+    fresh = [each for each in ids[since:] if each not in known]
+    again = frozenset(ids) - frozenset(fresh)
+    following = _after(place, at, came, fresh)
+    if not (place.back or (known and fresh)) and len(ids) >= size and _begins_again(place, at, ids, _told(at, came)):
+        return _begun_again(place, came)
+    if not known and len(ids) > size and not place.fixed:
+        return _going_on(attrs.evolve(place, fixed=True, size=len(ids)), came, ids)
+    if not known and not _renewed(place, total) and not await _follows(place, at, came, ask):
+        return _going_on(_earlier(place, came), came, ids)
+    if limit and len(fresh) > limit and not place.fixed:
+        cut = attrs.evolve(came, ids=ids[: ids.index(fresh[limit])])
+        return _going_on(_after(place, at, cut, fresh[:limit]), came, again.union(fresh[limit:]))
+    if len(ids) < size and following.scroll_id is None and (not fresh or end == _told(at, came)):
+        return _ended(place, at, came, again)
+    if place.back and not fresh:
+        left = place.offset + place.back - end
+        if left <= 0 and place.fixed:
+            raise _moved(place, came)
+        # Nothing has gone, and yet the page behind these rows did not begin with the last of them.
+        following = attrs.evolve(following, back=max(left, 0), fixed=left <= 0 or place.fixed)
+    return _going_on(following, came, again)
+
+
+async def _follows(place: Cursor, at: int, came: Came[T], ask: Ask[T]) -> bool:
+    """Whether no row can be missing before the page at *at*, which has none that is remembered: those before it are
+    looked at, unless the page was to begin with some of them.
+    """
+    if at < place.offset or place.size is None or at < place.size:
+        return False
+    if not came.ids and at == place.total == total_in(came.answer):
+        return True
+    size = place.size
+    looked = await ask(place.params(at - size, size))
+    before, told = looked.ids, _told(at, came)
+    if told and place.total and told < place.total and told != _told(at - size, looked):
+        return False  # others have come meanwhile, and what moved up may have moved down again
+    known = _known_of(before, place.remembered)
+    since = next((index for index, each in enumerate(before) if each in known), len(before))
+    return bool(known) and all(each in known or each in came.ids for each in before[since:])
+
+
+def _renewed(place: Cursor, total: int | None) -> bool:
+    """Whether all rows before *place* were looked for in vain, and are so few that what comes begins the list anew."""
+    if not place.back or place.offset or total is None or place.total is None:
+        return False
+    return place.back + max(total - place.total, 0) <= _REMEMBERED
+
+
+def _begins_again(place: Cursor, at: int, ids: Sequence[str], told: int | None) -> bool:
+    """Whether the page at *at* is that before, or the first, once more, and no rows have pushed these on to it."""
+    if _known_of(ids, {place.first}.difference(place.remembered)):
+        return True
+    grown = told - place.total if told and place.total else 0
+    return any(grown < at + ids.index(each) - place.began for each in _known_of(ids, {place.head}))
+
+
+def _begun_again(place: Cursor, came: Came[T]) -> Turned:
+    total = total_in(came.answer)
+    said = max(total or 0, place.total or 0) or None
+    counts_itself = place.full and total in {None, 0, len(came.ids)}
+    if place.given != said or counts_itself:
+        of = "" if said is None else f" of {said}"
+        text = f"gave the same rows again after {place.given}{of}, so the rest cannot be read"
+        if place.paging is Paging.AUTO and not place.scrolls:
+            text += '. If the host gives one page and no more, set paging = "scroll" and ask for more rows than it has'
+        raise came.answer.nonsense(text)
+    return Turned(next=None, total=total, again=frozenset(came.ids))
+
+
+def _ended(place: Cursor, at: int, came: Came[T], again: Collection[str] = ()) -> Turned:
+    end, said = at + len(came.ids), _told(at, came) or place.total
+    if said is not None and end < said:
+        raise came.answer.nonsense(f"ended the list after {end} of {said} rows")
+    return Turned(next=None, total=total_in(came.answer), again=frozenset(again))
+
+
+def _going_on(following: Cursor, came: Came[T], again: Collection[str] = ()) -> Turned:
+    return Turned(next=following.encode(), total=total_in(came.answer), again=frozenset(again))
+
+
+def _after(place: Cursor, at: int, came: Came[T], fresh: Sequence[str]) -> Cursor:
+    """The place behind the page at *at*, of which the rows *fresh* are given."""
+    marks, before = [_mark(each) for each in came.ids[-_REMEMBERED:]], place.remembered
+    new = set(marks)
+    last = max((index for index, mark in enumerate(before) if mark in new), default=len(before))
+    # In the order of the list, so that of all rows behind one that is remembered none has been forgotten.
+    recent = [mark for mark in before[:last] if mark not in new] + marks + before[last + 1 :]
+    return attrs.evolve(
+        place,
+        offset=at + len(came.ids),
+        given=place.given + len(fresh),
+        scroll_id=_scroll_id_in(came.answer),
+        back=0,
+        total=_told(at, came) or place.total,
+        began=at,
+        head=_mark(came.ids[0]) if came.ids else place.head,
+        recent="".join(recent[-_REMEMBERED:]),
+    )
+
+
+def _earlier(place: Cursor, came: Came[T]) -> Cursor:
+    """A place before *place*, since rows before it may have moved up. Raises: what `Answer.nonsense` gives."""
+    step = min(place.offset, place.size or 1)
+    if not step or (place.back and place.back + step > _REMEMBERED):
+        raise _moved(place, came)
+    return attrs.evolve(place, offset=place.offset - step, back=place.back + step)
+
+
+def _moved(place: Cursor, came: Came[T]) -> GatewayError:
+    reached = place.offset + place.back
+    return came.answer.nonsense(f"has other rows before row {reached} than before, so some may be missing: begin again")
+
+
+def _told(at: int, came: Came[T]) -> int | None:
+    """The `total`, where it may be true: it counts what has come. 0 is what some say with an empty page."""
+    total = total_in(came.answer)
+    return total if total and total >= at + len(came.ids) else None
+
+
+def ids_of(found: Rows[T], id_of: Callable[[T], str]) -> list[str]:
+    """The ids of all rows in their order, those that were left out among them."""
+    ids = [id_of(each) for each in found.items]
+    for at, raw in found.skipped.items():
+        ids.insert(at, mark_of(raw))
+    return ids
 
 
 def mark_of(raw: Any) -> str:
@@ -286,51 +452,16 @@ def _scroll_id_in(answer: Answer) -> str | None:
     return text(said) if isinstance(said, str | int) and not isinstance(said, bool) else None
 
 
-def _repeats(place: Cursor, count: int, total: int | None, marks: Collection[str]) -> bool:
-    """Whether the page at *place* begins the page before, or the whole list, once more."""
-    if place.back:
-        return False
-    # As many rows as a page holds may have come before the page meanwhile, and have pushed the page before on to it.
-    pushed = total is not None and place.total is not None and total - place.total >= count
-    return (place.head in marks and not pushed) or (place.first in marks and (not total or place.offset >= total))
-
-
-def _is_last(place: Cursor, count: int, limit: int, total: int | None, scroll_id: str | None) -> bool:
-    # In a scroll the same id every time is normal, and so are short pages: it ends at a page without rows or an id.
-    scrolled = _is_scroll(place) and scroll_id is None and count < limit
-    # A total that more rows have come than may be a lie, and so may one that a full page ends at: go on till empty.
-    return count == 0 or scrolled or (place.offset + count == total and count != limit)
-
-
-def _is_scroll(place: Cursor) -> bool:
-    return place.scroll_id is not None or place.paging is Paging.SCROLL
-
-
-def _lost_rows(place: Cursor, total: int | None) -> bool:
-    """Whether rows have gone since the page before, so that others may stand before *place* that have not come yet."""
-    counted = place.offset and not place.back and place.scroll_id is None
-    return bool(counted and total and place.total and total < place.total)
-
-
-def _back(place: Cursor, total: int | None) -> Cursor:
-    """The last rows before *place*, to be looked through once more."""
-    most = _REMEMBERED // 2  # others have been given since some of these, and are remembered too
-    back = _divisor(place.offset, min(place.size, most) if place.size and place.fixed else most)
-    return attrs.evolve(place, offset=place.offset - back, back=back, total=total)
-
-
 def _divisor(offset: int, most: int) -> int:
     """The largest number up to *most* that divides *offset*."""
     return next(size for size in range(min(most, offset or most), 0, -1) if offset % size == 0)
 
 
-def _known_of(ids: Sequence[str], known: Collection[str]) -> Mapping[str, str]:
-    """Those of *ids* whose marks are *known*, with their marks."""
-    if not known:
-        return {}
-    hints = {mark[:_HINT] for mark in known}
-    near = ((each, _mark(each)) for each in ids if _hint(each) in hints)
-    return {each: mark for each, mark in near if mark in known}
+def _known_of(ids: Sequence[str], marks: Collection[str]) -> set[str]:
+    """Those of *ids* whose marks are among *marks*."""
+    marks = set(marks)
+    hints = {mark[:_HINT] for mark in marks}
+    return {each for each in ids if _hint(each) in hints and _mark(each) in marks} if marks else set()
 
 
 def _mark(record_id: str) -> str:

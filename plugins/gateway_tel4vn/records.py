@@ -18,10 +18,10 @@ from gateway_contracts import (
 )
 from gateway_contracts.audio import open_audio
 from gateway_contracts.http import Answer, HttpClient, segment
-from gateway_contracts.rows import read_row, read_rows
+from gateway_contracts.rows import Rows, read_row, read_rows
 
 from .answers import rows, unwrap
-from .pages import Query, given, mark_of, not_ours, page_size, start, turn
+from .pages import Came, Query, given, ids_of, mark_of, not_ours, start, turn
 from .reading import Reading, read
 from .settings import AccountSettings, Paging
 from .words import Number, outcome_of, seconds, sides, text
@@ -107,27 +107,28 @@ class Records:
     ) -> Page[CallRecord]:
         """One page of what *optional* asks the vendor for and *picks* leave of it, so that pages may be short."""
         place = start(self.reading.account, self.paging, cursor, given(optional), given(picks))
-        size = page_size(place, limit, self.page_size)
-        answer = await self.http.send("GET", self.list_path, params=place.params(size))
-        found = await read_rows(answer, rows(answer.data), CdrRow, self._record, as_row=self.as_row)
-        records, skipped = list(found.items), {at: (mark_of(raw), raw) for at, raw in found.skipped.items()}
-        ids = [record.record_id for record in records]
-        for at, (mark, _) in skipped.items():
-            ids.insert(at, mark)
-        turned = turn(answer, place, size, ids, lambda: None if skipped else self._newest(records))
+
+        async def ask(params: Sequence[tuple[str, str]]) -> Came[Rows[CallRecord]]:
+            answer = await self.http.send("GET", self.list_path, params=params)
+            found = await read_rows(answer, rows(answer.data), CdrRow, self._record, as_row=self.as_row)
+            return Came(answer, ids_of(found, lambda record: record.record_id), found)
+
+        came, turned = await turn(place, limit, self.page_size, ask, self._newest)
+        records = list(came.found.items)
         counted = True  # as far as the vendor was asked for what is picked too
         if place.picks:
-            came = len(records)
+            count = len(records)
             records = [each for each in records if _picked(place.picks, each, self.as_row(each.raw))]
-            counted = {pair[0] for pair in place.picks} <= ASKED_TOO and len(records) == came
+            counted = {pair[0] for pair in place.picks} <= ASKED_TOO and len(records) == count
         if turned.again:
             records = [each for each in records if each.record_id not in turned.again]
-        left = tuple(raw for mark, raw in skipped.values() if mark not in turned.again)
+        left = tuple(raw for raw in came.found.skipped.values() if mark_of(raw) not in turned.again)
         page = Page(items=tuple(records), next=turned.next, total=turned.total if counted else None)
         return attrs.evolve(page, skipped=len(left), raw=left) if left else page
 
-    def _newest(self, records: Sequence[CallRecord]) -> str | None:
+    def _newest(self, found: Rows[CallRecord]) -> str | None:
         """The start of the newest call, where the newest has been seen to come first: the order is not documented."""
+        records = () if found.skipped else found.items
         starts = [record.started_at for record in records if record.started_at is not None]
         whole_page = len(starts) == len(records) > 1  # a range would leave out rows without a start
         newest_first = whole_page and starts[0] > starts[-1] and starts == sorted(starts, reverse=True)

@@ -134,8 +134,8 @@ MUTANTS = [
     # Pages and rows
     *_of(
         "tel4vn-v1",
-        ("a page lies that it is the last", PAGES, "return count == 0 or scrolled or", "return True or"),
-        ("a row at a page's edge is missing", PAGES, "        offset=came,", "        offset=came + 1,"),
+        ("a page lies that it is the last", PAGES, "    last = not came.ids\n", "    last = True\n"),
+        ("a row at a page's edge is missing", PAGES, "offset=at + len(came.ids),", "offset=at + len(came.ids) + 1,"),
         (
             "the cursor forgets the filters",
             PAGES,
@@ -148,7 +148,7 @@ MUTANTS = [
         (
             "a page that comes again is the end",
             PAGES,
-            "if said in {None, len(ids)} or came - len(known) < said:",
+            "if place.given != said or counts_itself:",
             "if False:",
         ),
         (
@@ -157,7 +157,7 @@ MUTANTS = [
             "if turned.again:",
             "if False:",
         ),
-        ("limit is dropped", PAGES, "first = place.size or limit or default", "first = place.size or default"),
+        ("limit is dropped", PAGES, "first = self.size or limit or default", "first = self.size or default"),
         ("the last row of a page is dropped", RECORDS, "Page(items=tuple(records),", "Page(items=tuple(records[:-1]),"),
         ("rows come in another order", RECORDS, "Page(items=tuple(records),", "Page(items=tuple(records[::-1]),"),
         (
@@ -183,10 +183,10 @@ MUTANTS = [
             "if here.start < row.at < here.end:",
         ),
         (
-            "a page of the vendor's default size is the last",
+            "a page that is not full is the last",
             HISTORY,
-            "len(rows) >= LEAST_PAGE\n",
-            "len(rows) >= PAGE\n",
+            "taken=0) if rows else",
+            "taken=0) if len(rows) >= PAGE else",
         ),
         ("the vendor's pages are skipped", HISTORY, "page=here.page + 1, taken=0)", "page=here.page + 2, taken=0)"),
         (

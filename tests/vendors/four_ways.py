@@ -102,13 +102,16 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
+ASKED_ON = {"list_records", "list_customers"}
+"""What is asked for more, since a page may not be the last, whatever the vendor says."""
 WAYS = [embedded, http, remote, command_line]
 
 
 async def check(row: Row, way: Any, far: Any, made: dict[str, str], folder: Any) -> Any:
     """Carry *row* out in one *way*: the vendor receives exactly what it says, and the application sees what it says.
 
-    Gives the request that the vendor received. A far side whose vendor signs has `signed`, which signs a query.
+    Gives the request that the vendor received, the first one for a list. A far side whose vendor signs has `signed`,
+    which signs a query.
     """
     pbx = far.pbx
     config = {"accounts": {"hanoi": {"vendor": far.vendor, "settings": {**far.settings, **row.settings}}}}
@@ -117,7 +120,7 @@ async def check(row: Row, way: Any, far: Any, made: dict[str, str], folder: Any)
     seen = await way(config, row.operation, _filled(row.arguments, made), folder)
 
     requests = [r for r in pbx.requests[before:] if r.path == row.path.format(**made) and r.method == row.method]
-    assert len(requests) == 1
+    assert len(requests) == 1 or row.operation in ASKED_ON
     query = far.signed(row.method, row.query) if hasattr(far, "signed") else row.query
     assert (query, _filled(row.body, made)) == (dict(requests[0].query), requests[0].body)
     if isinstance(row.sees, bytes):

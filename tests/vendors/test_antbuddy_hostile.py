@@ -595,13 +595,26 @@ async def test_a_vendor_that_overlooks_the_page_is_an_error_behind_what_came(pbx
             await hanoi.history.list_records(cursor=page.next)
 
 
-async def test_a_page_that_is_shorter_than_any_is_the_last(pbx, hanoi):
-    """Nothing is asked for behind fewer rows than the vendor gives where it overlooks `limit`."""
+@pytest.mark.parametrize("page_rows", [5, 7, 19, 100])
+async def test_a_slice_ends_at_a_page_without_rows(pbx, hanoi, page_rows):
+    """A short page is not the end, since the vendor may give as few as it likes; a record behind it is found, too."""
     fill(pbx, 19, seconds=3600)
+    expected = oracle(pbx.records)
+    pbx.behaviour.page_rows = page_rows
 
-    page = await hanoi.history.list_records(since=NOW - timedelta(days=1), until=NOW)
+    assert expected == await listed(hanoi, 100, since=NOW - timedelta(days=1), until=NOW)
+    assert expected[-1] == (await hanoi.history.get_record(expected[-1])).record_id
 
-    assert (19, None, 1) == (len(page.items), page.next, len(pbx.requests))
+
+async def test_a_record_that_may_stand_on_a_page_that_never_comes_is_an_error(pbx, hanoi):
+    """A vendor that overlooks the page never comes to the end, so nothing says that there is none."""
+    fill(pbx, 19, seconds=3600)
+    there = oracle(pbx.records)[0]
+    missing = there[:-20] + there[-20:][::-1]
+    pbx.behaviour.paging, pbx.behaviour.page_rows = "first_page", 5
+
+    with pytest.raises(VendorProtocolError, match=r"There is no record .* on 2 pages of the history"):
+        await hanoi.history.get_record(missing)
 
 
 async def test_a_cursor_behind_more_rows_than_a_page_should_have_is_ours(pbx, hanoi):

@@ -58,32 +58,25 @@ async def host(request):
 
 
 async def test_a_request_satisfies_every_reading_of_the_document(host):
-    """Page and limit, so that there are pages at all; the offset names the same rows."""
+    """Page and limit, so that there are pages at all; the offset names the same rows. The last row of a page begins the
+    next one, so that a row that goes meanwhile takes no other with it.
+    """
     await host.read()
 
-    assert [("10", str(page), str(10 * page - 10), None) for page in range(1, 5)] == host.asked
-
-
-async def test_page_and_offset_name_the_same_rows_after_a_page_that_was_short(host):
-    """Whole pages come before each one, whatever has come."""
-    rows = await host.rows()
-    host.pbx.behaviour.paging = "offset"
-    host.gives({"data": rows[:10], "total": 35}, {"data": rows[10:17], "total": 35})
-
-    assert rows == await host.read()
-    asked = [(int(limit), int(page), int(offset)) for limit, page, offset, _ in host.asked[1:]]
-    assert all((page - 1) * limit == offset for limit, page, offset in asked)
+    assert [("10", "1", "0", None), ("9", "2", "9", None), ("8", "3", "16", None)] == host.asked[:3]
+    assert all((int(page) - 1) * int(limit) == int(offset) for limit, page, offset, _ in host.asked)
 
 
 @pytest.mark.parametrize("ids", [["s1", "s1", "s1"], ["s1", "s2", "s3"], [7, 8, 9]])
 async def test_a_scroll_is_followed_wherever_an_answer_has_its_id(host, ids):
     """Also beside a total, and whatever was asked for; the same id every time is normal. An empty page is the end."""
     rows = await host.rows()
+    before = len(host.asked)
     pieces = zip((rows[:15], rows[15:35], []), ids, strict=True)
     host.gives(*({"data": piece, "scroll_id": each, "limit": 10, "page": 1} for piece, each in pieces))
 
     assert rows == await host.read()
-    assert [None, str(ids[0]), str(ids[1])] == [scroll_id for *_, scroll_id in host.asked[1:]]
+    assert [None, str(ids[0]), str(ids[1])] == [scroll_id for *_, scroll_id in host.asked[before:]]
 
 
 # Where a list ends
@@ -97,29 +90,6 @@ async def test_a_host_with_a_limit_of_its_own_loses_no_row(host, paging, cap):
     host.pbx.behaviour.paging, host.pbx.behaviour.largest_page = paging, cap
 
     assert rows == await host.read(limit=30)
-
-
-@pytest.mark.parametrize("total", ["35", " 35 ", 35.0, None, 0, -1, True, "many", [35], 1.5, "9" * 30])
-async def test_a_total_in_any_shape_ends_no_list_early(host, total):
-    """One that is no number says nothing, and the list is read to its empty page."""
-    rows = await host.rows()
-    host.gives(*({"data": rows[start : start + 10], "total": total} for start in (0, 10, 20, 30)))
-
-    assert rows == await host.read()
-
-
-@pytest.mark.parametrize("last", [{"data": []}, {"data": [], "total": 0}, {"data": None, "total": 35}])
-async def test_an_empty_page_before_the_total_is_an_error(host, last):
-    """It says how many rows came, and of how many; they have been given."""
-    rows = await host.rows()
-    host.gives({"data": rows[:10], "total": 35}, {"data": rows[10:20], "total": 35}, last)
-    pages = [await host.account.history.list_records(limit=10)]
-    pages.append(await host.account.history.list_records(cursor=pages[-1].next))
-
-    with pytest.raises(VendorProtocolError, match="ended the list after 20 of 35 rows"):
-        await host.account.history.list_records(cursor=pages[-1].next)
-
-    assert rows[:20] == [record.raw for page in pages for record in page.items]
 
 
 async def test_a_list_that_ends_at_once_before_its_total_is_an_error(host):
@@ -151,20 +121,6 @@ async def test_a_scroll_whose_last_page_is_full_ends_with_its_total(host):
 
     assert rows[:20] == await host.read()
     assert 2 == len(host.asked) - before
-
-
-async def test_a_smaller_limit_later_loses_no_row_at_a_host_with_pages_of_its_own(host):
-    """It takes no limit, says no total, and its pages happen to be as long as the first limit."""
-    rows = await host.rows()
-    host.gives({"data": rows[:10]}, {"data": []}, {"data": rows[10:15]}, {"data": []})
-    first = await host.account.history.list_records(limit=10)
-    found, cursor = [record.raw for record in first.items], first.next
-    while cursor is not None:
-        page = await host.account.history.list_records(cursor=cursor, limit=3)
-        found += [record.raw for record in page.items]
-        cursor = page.next
-
-    assert rows[:15] == found
 
 
 async def test_a_host_that_overlooks_where_a_page_starts_is_an_error_before_a_row_is_missing(host):
@@ -238,13 +194,14 @@ async def test_rows_that_go_while_pages_are_read_take_no_other_with_them(limit, 
 
 async def test_more_rows_that_go_than_can_be_looked_through_are_an_error():
     """None of the last rows is where it may be, so some may be missing."""
-    async with campaign(400) as (rows, method):
+    async with campaign(600) as (rows, method):
         page = await method(limit=100)
-        for number in range(100):
+        page = await method(cursor=page.next)
+        for number in range(190):
             del rows[f"id{number}"]
         page = await method(cursor=page.next)
 
-        with pytest.raises(VendorProtocolError, match="has other rows before row 100 than before"):
+        with pytest.raises(VendorProtocolError, match="has other rows before row 199 than before"):
             await method(cursor=page.next)
 
 

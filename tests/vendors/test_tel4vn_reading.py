@@ -8,7 +8,7 @@ import pytest
 from gateway_contracts import GatewayError
 from gateway_contracts.http import Answer, Effect
 from gateway_tel4vn import records
-from gateway_tel4vn.pages import Cursor, start, turn
+from gateway_tel4vn.pages import Came, Cursor, start, turn
 from gateway_tel4vn.reading import Reading
 from gateway_tel4vn.records import CdrRow, Records
 from gateway_tel4vn.settings import Paging
@@ -172,33 +172,40 @@ def answer_of(rows):
     return Answer(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data={"data": rows})
 
 
+async def turned(place, ids, size, newest=lambda _: None):
+    """What comes after the rows *ids*."""
+
+    async def ask(_):
+        return Came(answer_of(ids), ids, None)
+
+    return (await turn(place, size, size, ask, newest))[1]
+
+
 @pytest.mark.parametrize("size", [50, 100, 101, 1000])
-def test_rows_that_were_pushed_on_to_the_next_page_are_known_again(size):
+async def test_rows_that_were_pushed_on_to_the_next_page_are_known_again(size):
     """The last rows of a page, wherever they stand on the next; however long pages are."""
     place = start("hanoi", Paging.OFFSET, None, ())
     ids = [f"id {number}" for number in range(size)]
-    place = Cursor.decode(turn(answer_of(ids), place, size, ids).next)
+    place = Cursor.decode((await turned(place, ids, size)).next)
     pushed = ids[-40:]
 
-    found = turn(
-        answer_of(ids), place, size, [*pushed[:20], *(f"new {number}" for number in range(size)), *pushed[20:]]
-    )
+    found = await turned(place, [*pushed[:20], *(f"new {number}" for number in range(size - 41)), *pushed[20:]], size)
 
     assert frozenset(pushed) == found.again
 
 
-def test_the_newest_call_is_not_asked_for_where_its_time_would_not_be_used():
+async def test_the_newest_call_is_not_asked_for_where_its_time_would_not_be_used():
     """To sort a page by time takes a while."""
     place = start("hanoi", Paging.OFFSET, None, (("end_date", "2026-01-31 00:00:00"),))
 
-    assert turn(answer_of(["1"]), place, 1, ["1"], newest=lambda: pytest.fail("was asked for")).next
+    assert (await turned(place, ["1"], 1, newest=lambda _: pytest.fail("was asked for"))).next
 
 
 @pytest.mark.parametrize("recent", ["x" * 10, "0" * 11, "0" * 1010, "ABCDEF0123"])
-def test_a_cursor_with_other_marks_than_ours_is_refused(recent):
+async def test_a_cursor_with_other_marks_than_ours_is_refused(recent):
     """Marks are digits of a digest, and a hundred of them at most."""
     ids = ["1", "2"]
-    following = Cursor.decode(turn(answer_of(ids), start("hanoi", Paging.OFFSET, None, ()), 2, ids).next)
+    following = Cursor.decode((await turned(start("hanoi", Paging.OFFSET, None, ()), ids, 2)).next)
 
     with pytest.raises(InvalidRequest, match=re.escape("The cursor is not one of ours")):
         Cursor.decode(attrs.evolve(following, recent=recent).encode())

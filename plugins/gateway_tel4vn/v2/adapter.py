@@ -47,12 +47,12 @@ from gateway_contracts import (
     lacking,
 )
 from gateway_contracts.http import Answer, Effect, HttpClient, segment
-from gateway_contracts.rows import read_row, read_rows
+from gateway_contracts.rows import Rows, read_row, read_rows
 
 from ..answers import GONE, MAINTENANCE, ImportRefused, confirm, customer_code, rows, unwrap
 from ..calls import Calls, asked
 from ..hooks import HOOK_EVENTS, HOOK_EVENTS_2023, Hooks, parse_webhook
-from ..pages import given, mark_of, page_size, start, turn
+from ..pages import Came, given, ids_of, start, turn
 from ..reading import Reading, is_empty, read
 from ..records import Records
 from ..settings import Paging
@@ -425,15 +425,15 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
         """002:1554."""
         query = given({"campaign_id": campaign_id})
         place = start(self.account.name, Paging.OFFSET, cursor, query, of="customers")
-        size = page_size(place, limit, self.settings.page_size)
-        answer = await self.http.send("GET", self.paths["list_customers"], params=place.params(size))
-        found = await read_rows(answer, rows(answer.data), wire.CustomerRow, self._customer)
-        ids = [each.customer_id for each in found.items]
-        for at, raw in found.skipped.items():
-            ids.insert(at, mark_of(raw))
-        turned = turn(answer, place, size, ids)
-        kept = tuple(each for each in found.items if each.customer_id not in turned.again)
-        return attrs.evolve(found, items=kept).page(next=turned.next, total=turned.total)
+
+        async def ask(params: Sequence[tuple[str, str]]) -> Came[Rows[Customer]]:
+            answer = await self.http.send("GET", self.paths["list_customers"], params=params)
+            found = await read_rows(answer, rows(answer.data), wire.CustomerRow, self._customer)
+            return Came(answer, ids_of(found, lambda customer: customer.customer_id), found)
+
+        came, turned = await turn(place, limit, self.settings.page_size, ask)
+        kept = tuple(each for each in came.found.items if each.customer_id not in turned.again)
+        return attrs.evolve(came.found, items=kept).page(next=turned.next, total=turned.total)
 
     async def get_customer(self, customer_id: str) -> Customer:
         """002:1632."""
