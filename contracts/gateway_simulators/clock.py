@@ -84,6 +84,13 @@ class ManualClock:
             self._now = until
 
 
+def moved_by_hand(clock: Clock) -> ManualClock:
+    """Give *clock* back as a `ManualClock`. Raises: TypeError when it is none."""
+    if not isinstance(clock, ManualClock):
+        raise TypeError("only a ManualClock can be advanced; this clock runs by itself")
+    return clock
+
+
 class LiveClock:
     """A clock that shows the real time and needs a running event loop.
 

@@ -5,7 +5,7 @@ import wave
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gateway_simulators.tel4vn import records
+from gateway_simulators.tel4vn import seeded_records
 
 START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)  # where a ManualClock begins; 16:00 in Viet Nam
 SINCE = datetime(2025, 12, 1, tzinfo=UTC)
@@ -469,8 +469,8 @@ async def test_a_seeded_record_is_found_by_both_ids(pbx, client):
 async def test_a_million_records_are_made_only_when_read(pbx, client, monkeypatch):
     """A page deep in a million rows makes that page's rows and no others."""
     made = []
-    real = records.epoch_to_text
-    monkeypatch.setattr(records, "epoch_to_text", lambda epoch: made.append(epoch) or real(epoch))
+    real = seeded_records.epoch_to_text
+    monkeypatch.setattr(seeded_records, "epoch_to_text", lambda epoch: made.append(epoch) or real(epoch))
     pbx.seed_records(1_000_000, datetime(2024, 1, 1, tzinfo=UTC), step_seconds=30)
     pbx.add_record(id="newest")
     page = (await client.get("/v1/cdr", page="5000", limit="100")).body

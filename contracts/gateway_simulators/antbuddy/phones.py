@@ -86,6 +86,10 @@ class Call:
             return "IVR"
         return {"USER_BUSY": "BUSY", "ORIGINATOR_CANCEL": "CANCELLED"}.get(self.cause or "", "UNSUCCESS")
 
+    def shown(self) -> dict[str, Any]:
+        """Give all of it that JSON can say."""
+        return attrs.asdict(self, filter=lambda field, value: field.name != "timer")
+
 
 @attrs.define(eq=False, kw_only=True)
 class Phones:
@@ -103,7 +107,7 @@ class Phones:
     originated: list[Originated] = attrs.field(factory=list, init=False)
     _serial: int = attrs.field(default=0, init=False)
 
-    def register(self, extension: str, sip_user: str | None, sip_password: str | None, *, registered: bool) -> None:
+    def register(self, extension: str, sip_user: str | None, sip_password: str | None, *, registered: bool) -> Device:
         """Make a device, or change the one there is."""
         device = self.devices.get(extension)
         if device is None:
@@ -112,6 +116,7 @@ class Phones:
             )
         device.sip_user, device.sip_password = sip_user or device.sip_user, sip_password or device.sip_password
         device.registered = registered
+        return device
 
     def close(self) -> None:
         """Let nothing happen any more."""

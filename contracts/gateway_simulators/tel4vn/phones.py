@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 import attrs
@@ -104,6 +104,11 @@ class Call:
         if self.ended_at is None or self.answered_at is None:
             return 0
         return int(self.ended_at.timestamp()) - int(self.answered_at.timestamp())
+
+    def shown(self) -> dict[str, Any]:
+        """Give all of it that JSON can say."""
+        unsayable = ("timer", "picked_up")
+        return {**attrs.asdict(self, filter=lambda field, value: field.name not in unsayable), "state": self.state}
 
 
 class PhoneError(Exception):

@@ -7,7 +7,8 @@ from typing import Literal
 import attrs
 from attrs import validators
 
-from gateway_simulators.tel4vn.behaviour import PbxBehaviour, checked
+from gateway_simulators.behaviour_checks import checked
+from gateway_simulators.tel4vn.behaviour import PbxBehaviour
 
 
 @attrs.define(eq=False, on_setattr=checked)

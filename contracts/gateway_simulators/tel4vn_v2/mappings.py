@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway_simulators.tel4vn.records import OUTBOUND, Row
+from gateway_simulators.tel4vn.record_filters import OUTBOUND, Row
 
 FLEX = {  # the names of the Flex mapping by those of the rows that are kept, which are those of the Default mapping
     "id": "cdrId",

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import attrs
 from aiohttp import web
 
+from gateway_simulators.json_responses import json_response
+from gateway_simulators.received_requests import Refused
 from gateway_simulators.tel4vn.phones import Leg, PhoneError, Rung
-from gateway_simulators.tel4vn.records import Filters, Row, epoch_of, whole_number
-from gateway_simulators.tel4vn.server import NOT_REGISTERED, PbxServer, Refused, Route, answer, everybody, text_of
+from gateway_simulators.tel4vn.record_filters import Filters, Row, whole_number
+from gateway_simulators.tel4vn.server import NOT_REGISTERED, PbxServer, Route, everybody, text_of
 from gateway_simulators.tel4vn.server import field_of as field
-from gateway_simulators.tel4vn.vendor_time import epoch_to_text
+from gateway_simulators.tel4vn.vendor_time import epoch_of, epoch_to_text
 from gateway_simulators.tel4vn_v2.behaviour import Behaviour
 from gateway_simulators.tel4vn_v2.campaigns import PHONE_NUMBER, CustomerList, Kind, Queue
 from gateway_simulators.tel4vn_v2.mappings import default_row, flex_row
@@ -89,7 +91,7 @@ class Server(PbxServer):
         status, text = refused.status, refused.error
         body = refused.body or {"code": status, "content": text, "error": HTTPStatus(status).phrase}
         hidden = self.behaviour.errors_as_200 and status != 401
-        return answer(200 if hidden else status, self._coded(body))
+        return json_response(200 if hidden else status, self._coded(body))
 
     def _coded(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Write `code` as it is to be written."""
@@ -103,7 +105,7 @@ class Server(PbxServer):
         """Answer with *data*, in its envelope or without."""
         around = {"code": 200, "content": "successfully", **more}
         flat = self.behaviour.envelope == "flat" and isinstance(data, dict)
-        return answer(200, self._coded({**around, **data} if flat else {**around, "data": data}))
+        return json_response(200, self._coded({**around, **data} if flat else {**around, "data": data}))
 
     # -- authentication [002:27-116] -------------------------------------------------------------------------------
 
@@ -144,18 +146,18 @@ class Server(PbxServer):
             raise Refused(400, str(error)) from None
         if self.behaviour.paging == "offset" and not {"limit", "offset"} <= request.query.keys():
             # The edition of 2023 says so: both become -1 and nothing comes back.
-            return answer(200, {"data": [], "limit": -1, "offset": -1, "total": self.records.count(filters)})
+            return json_response(200, {"data": [], "limit": -1, "offset": -1, "total": self.records.count(filters)})
         found = self.listed(request, filters)
         rows = [self.written(row) for row in found.rows]
         if found.scroll_id is not None:
-            return answer(200, {"data": rows, "scroll_id": found.scroll_id})
-        return answer(200, {"data": rows, "limit": found.limit, "offset": found.start, "total": found.total})
+            return json_response(200, {"data": rows, "scroll_id": found.scroll_id})
+        return json_response(200, {"data": rows, "limit": found.limit, "offset": found.start, "total": found.total})
 
     async def _get_record(self, request: web.Request) -> web.Response:
         row = self.records.find(request.match_info["record_id"])
         if row is None:
             raise Refused(404, "Not Found")
-        return answer(200, self.written(row))
+        return json_response(200, self.written(row))
 
     def written(self, row: Row) -> Row:
         """Write a row as the tenant's mapping has it."""
@@ -182,8 +184,8 @@ class Server(PbxServer):
             call = self.phones.dial(query)
         except PhoneError as error:
             message = {"message": NOT_REGISTERED} if error.code == "USER_NOT_REGISTERED" else {}
-            return answer(200, {"code": "1", "status": "fail", **message, "error": error.code})
-        return answer(200, {"code": "0", "call_id": call.call_id, "status": "success"})
+            return json_response(200, {"code": "1", "status": "fail", **message, "error": error.code})
+        return json_response(200, {"code": "0", "call_id": call.call_id, "status": "success"})
 
     async def _transfer(self, request: web.Request) -> web.Response:
         call, extension = self.call_of(request), text_of(request, "ext")
@@ -210,7 +212,7 @@ class Server(PbxServer):
         queue.settings = {name: field(request, name) for name in _QUEUE_SETTINGS if field(request, name) is not None}
         queue.customers |= taken
         if kind == "autodialer":
-            return answer(200, {"message": "successfully"})
+            return json_response(200, {"message": "successfully"})
         return self._said({"fail": failed, "success": list(taken)})
 
     async def _block_customers(self, request: web.Request) -> web.Response:
@@ -247,7 +249,7 @@ class Server(PbxServer):
 
     def _ok(self, kind: Kind) -> web.Response:
         body = {"message": "successfully"} if kind == "autodialer" else {"code": 200, "content": "successfully"}
-        return answer(200, self._coded(body))
+        return json_response(200, self._coded(body))
 
     # -- users and customers [002:1414-1703] -----------------------------------------------------------------------
 
@@ -271,7 +273,7 @@ class Server(PbxServer):
         wanted = request.match_info["extension"]
         for phone in self.phones.extensions.values():
             if wanted in (phone.extension, phone.extension_id):
-                return answer(200, {"extension": phone.extension, "is_logged_in": phone.registered})
+                return json_response(200, {"extension": phone.extension, "is_logged_in": phone.registered})
         raise Refused(404, "Extension not found", {"error": "Extension not found"})
 
     async def _list_customers(self, request: web.Request) -> web.Response:
@@ -307,7 +309,7 @@ class Server(PbxServer):
             raise Refused(400, "campaign is invalid")
         given = {name: field(request, name) for name in (*_CUSTOMER_FIELDS, "customer_name")}
         row = self.customers.add(self.clock.now(), {name: value or "" for name, value in given.items()})
-        return answer(201, self._coded({"code": 201, "content": "successfully", "id": row["customer_id"]}))
+        return json_response(201, self._coded({"code": 201, "content": "successfully", "id": row["customer_id"]}))
 
 
 def _refused(kind: Kind, status: int, text: str) -> Refused:
