@@ -1,4 +1,4 @@
-"""The checks of what users may set a simulator's behaviour to while it runs."""
+"""The checks of the values that users may give a simulator's behaviour while it runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ checked = setters.pipe(setters.convert, setters.validate)
 
 
 def seconds(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    """Refuse what is no number of seconds."""
+    """Refuse a value that is no number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
         raise ValueError(f"{field.name} is a number of seconds from 0 on, not {value!r}")
 
 
 def whole_number_from(least: int) -> Any:
-    """Make a check that refuses what is no whole number from *least* on."""
+    """Make a check that refuses a value that is no whole number from *least* on."""
 
     def check(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -29,12 +29,12 @@ def whole_number_from(least: int) -> Any:
 
 
 def number_answers(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    """Refuse what an outside number cannot do when it rings: it answers, does not, or is busy."""
+    """Refuse a value that is neither true, false nor "busy"."""
     if not isinstance(value, bool) and value != "busy":
         raise ValueError(f'{field.name} is true, false or "busy", not {value!r}')
 
 
 def share(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    """Refuse what is no share from 0 to 1."""
+    """Refuse a value that is no number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError(f"{field.name} is a number from 0 to 1, not {value!r}")

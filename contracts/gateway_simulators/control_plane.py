@@ -21,7 +21,7 @@ CONTROL = "/_simulator/"
 
 Step = Callable[[web.Request, dict[str, Any]], Awaitable[object]]
 Route = tuple[str, str, Step]
-"""Method, path below `/_simulator/`, and what is done with the request and its body."""
+"""Method, path below `/_simulator/`, and the function that gets the request and its body."""
 
 _Types = Mapping[str, type | tuple[type, ...]]
 

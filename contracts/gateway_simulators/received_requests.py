@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from gateway_simulators.clock import Clock
-from gateway_simulators.faults import Faults, hang_up
+from gateway_simulators.faults import Faults, close_connection
 
 BODY = web.RequestKey("body", object)
 """The body as parsed JSON, None where it is none."""
@@ -86,7 +86,7 @@ class ReceivedRequests:
         try:
             return await (execute(heard=True) if fault is None else self.faults.answer(fault, request, execute))
         except Closing:
-            return hang_up(request)
+            return close_connection(request)
 
     async def _execute(self, request: web.Request, handler: Handler, *, heard: bool) -> web.Response:
         request[HEARD] = heard

@@ -1,4 +1,4 @@
-"""Tests that wait until a simulator has received or done something."""
+"""Waiting until a simulator has received or done something, for tests that must not sleep."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 
 class Watchers:
-    """All that wait now."""
+    """All tests that wait now for a change of one simulator."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
     def changed(self) -> None:
-        """Let everyone look again."""
+        """Tell all that wait to look again."""
         for watcher in self._waiting:
             if not watcher.done():
                 watcher.set_result(None)

@@ -1,4 +1,4 @@
-"""How AntBuddy behaves: what tests and demos may turn while it runs."""
+"""The settings that say how AntBuddy behaves; tests and demos may change them while it runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway_simulators.behaviour_checks import checked, flag, number_answers, s
 
 @attrs.define(eq=False, on_setattr=checked)
 class Behaviour:
-    """The knobs of the vendor. Durations are seconds of its clock."""
+    """The settings of the vendor. Durations are seconds of its clock."""
 
     ring_seconds: float = attrs.field(default=3, validator=seconds)
     """How long a device rings before it picks up, or gives up."""
@@ -29,7 +29,7 @@ class Behaviour:
     paging: Literal["document", "first_page", "everything"] = attrs.field(
         default="document", validator=validators.in_(["document", "first_page", "everything"])
     )
-    """`document` gives the page that is asked for; `first_page` overlooks `page`, and `everything` `limit` too."""
+    """`document` gives the page of the request; `first_page` overlooks `page`, and `everything` `limit` too."""
     page_rows: int = attrs.field(default=0, validator=whole_number_from(0))
     """Rows on a page of a vendor that overlooks `limit`, such as the documented default 20; 0 where it does not."""
     filed_under: Literal["start", "end"] = attrs.field(default="start", validator=validators.in_(["start", "end"]))
@@ -37,12 +37,12 @@ class Behaviour:
     ends_included: bool = attrs.field(default=True, validator=flag)
     """Whether `created_to` itself is in the range; no document says."""
     oldest_days: int = attrs.field(default=0, validator=whole_number_from(0))
-    """How old calls may be that are asked for, 0 for any age: 004:98 may mean that beside the length of a range."""
+    """How far back a list may begin, 0 for any age: 004:98 may mean that beside the length of a range."""
     hash_order: Literal["app_first", "app_last"] = attrs.field(
         default="app_first", validator=validators.in_(["app_first", "app_last"])
     )
     requests_per_second: int = attrs.field(default=0, validator=whole_number_from(0))
-    """Requests that are answered in one second of the clock, 503 beyond; 0 for no limit."""
+    """Requests that the vendor accepts in one second of the clock, 503 beyond; 0 for no limit."""
     link_seconds: float = attrs.field(default=600, validator=seconds)
     """Life of a recording's signed address."""
     token_seconds: float = attrs.field(default=3600, validator=seconds)
@@ -51,10 +51,10 @@ class Behaviour:
         default="socketio09", validator=validators.in_(["socketio09", "kazoo4"])
     )
     heartbeat_seconds: float = attrs.field(default=5, validator=seconds)
-    """How often the Socket.IO server asks whether the client lives; one that is silent for 30 seconds is cut."""
+    """How often the Socket.IO server asks whether the client lives; a client that is silent for 30 seconds is cut."""
     batches: bool = attrs.field(default=False, validator=flag)
     """Send Socket.IO packets framed with U+FFFD, two at a time where two are due."""
     bridge_ids: bool = attrs.field(default=True, validator=flag)
     """Whether events carry `Bridge-ID`; without it only `Other-Leg-Call-ID` joins the legs of a call."""
     auth_failures: int = attrs.field(default=0, validator=whole_number_from(0))
-    """How many of the next subscriptions are refused though their token is good, as Kazoo does to one in a hurry."""
+    """How many of the next subscriptions are refused although their token is good, as Kazoo does to hasty clients."""

@@ -19,7 +19,7 @@ from gateway_simulators.antbuddy.sockets import Sockets
 from gateway_simulators.audio import file_answer, wav
 from gateway_simulators.clock import Clock
 from gateway_simulators.control_plane import CONTROL
-from gateway_simulators.faults import Faults, hang_up
+from gateway_simulators.faults import Faults, close_connection
 from gateway_simulators.json_responses import json_response
 from gateway_simulators.received_requests import BODY, ReceivedRequests, Refused
 
@@ -31,7 +31,7 @@ _LONGEST_RECORDING_SECONDS = 60
 
 @attrs.define(eq=False, kw_only=True)
 class Server:
-    """Answers the vendor's operations from its state."""
+    """Carries out the vendor's operations on its state."""
 
     clock: Clock
     behaviour: Behaviour
@@ -107,7 +107,7 @@ class Server:
             raise Refused(503, "Request limit exceeded", headers={"Retry-After": "1"})
 
     async def _cut(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-        """Break a recording off, when that was asked for."""
+        """Break a recording off, when a test set `cut_recording_after`."""
         after = self.cut_recording_after
         if after is None or not request.path.startswith("/nkrecord/") or response.status not in {200, 206}:
             return response
@@ -117,7 +117,7 @@ class Server:
         part.content_length = len(content)
         await part.prepare(request)
         await part.write(content[:after])
-        hang_up(request)
+        close_connection(request)
         return part
 
     def _admit_post(self, request: web.Request) -> None:

@@ -1,4 +1,4 @@
-"""AntBuddy as tests and demos hold it in their hands."""
+"""The AntBuddy that tests and demos hold."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCOUNT_ID = "4f0c9c1de5e24a5fb5e3a5b0a9a3c1d2"
 class AntbuddySimulator:
     """AntBuddy on a socket of its own, with the devices of extensions 101, 102 and 103 registered, and that of 104 not.
 
-    It obeys the vendor's wire document, does wrong what `faults` says, and is moved by its clock: with a `ManualClock`
+    It obeys the vendor's wire document, makes the faults of `faults`, and is moved by its clock: with a `ManualClock`
     nothing happens until `advance`. The event socket is at the same address. Beside the vendor's operations it serves a
     control plane below `/_simulator/`, for users in other languages; keep it on loopback.
 
@@ -98,7 +98,7 @@ class AntbuddySimulator:
 
     @property
     def control(self) -> ControlPlane:
-        """What is served below `/_simulator/`."""
+        """The control plane below `/_simulator/`."""
         return ControlPlane(
             simulator=self,
             phone_fields=("sip_user", "sip_password"),
@@ -144,12 +144,12 @@ class AntbuddySimulator:
 
     @property
     def app_id(self) -> str:
-        """Who asks."""
+        """The id of the one application that is let in."""
         return self._access.app_id
 
     @property
     def app_secret(self) -> str:
-        """What hashes are made with."""
+        """The secret that hashes are made with."""
         return self._access.app_secret
 
     @property
@@ -194,7 +194,7 @@ class AntbuddySimulator:
 
     @property
     def sessions_killed(self) -> int:
-        """How many sessions ended because the client sent what the real server crashes on, or nothing at all."""
+        """How many sessions ended because the client sent nothing, or a frame that the real server crashes on."""
         return self._sockets.killed
 
     @property
@@ -265,9 +265,9 @@ class AntbuddySimulator:
         return self._phones.internal(self._phones.devices[extension], self._phones.devices[other]).call_id
 
     async def answer(self, call_id: str, *, extension: str | None = None) -> None:
-        """Let everybody pick up now whom a call waits for, and wait until the events are sent.
+        """Let the devices pick up now that a call waits for, and wait until the events are sent.
 
-        *extension* says who of a ring group picks up. Raises: NoSuchCall, and ValueError when nobody rings.
+        *extension* says which device of a ring group picks up. Raises: NoSuchCall, and ValueError when no device rings.
         """
         self._phones.answer(self._phones.call(call_id), extension)
         await self.settle()
@@ -282,7 +282,7 @@ class AntbuddySimulator:
         self._access.tokens.clear()
 
     async def cut_sockets(self) -> int:
-        """Drop every event connection without a goodbye, after what was sent already; gives how many there were."""
+        """Drop every event connection without a goodbye, once all events are sent; gives how many there were."""
         return await self._sockets.cut()
 
     def cut_recording(self, after: int) -> None:
@@ -312,7 +312,7 @@ class AntbuddySimulator:
         await self._sockets.settle()
 
     async def until(self, happened: Callable[[], object]) -> None:
-        """Wait until *happened* gives something true; it is asked again whenever something was received or done.
+        """Wait until *happened* gives something true; it is tried again each time something was received or done.
 
         For example `await pbx.until(lambda: pbx.subscribers)`.
         """

@@ -1,4 +1,4 @@
-"""How a PBX behaves: what tests and demos may turn while it runs."""
+"""The settings that say how a PBX behaves; tests and demos may change them while it runs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _event_names(value: Any) -> frozenset[str]:
 
 @attrs.define(eq=False, on_setattr=checked)
 class WebhookFaults:
-    """What goes wrong between the PBX and whoever listens."""
+    """The faults between the PBX and the listeners of its webhooks."""
 
     duplicate: bool = attrs.field(default=False, validator=flag)
-    """Send everything twice, as a vendor does who missed the answer."""
+    """Send everything twice, as a vendor does that missed the listener's response."""
     drop: frozenset[str] = attrs.field(default=frozenset(), converter=_event_names)
     """Events, by the vendor's names, that are never sent."""
     drop_rate: float = attrs.field(default=0, validator=share)
@@ -36,7 +36,7 @@ class WebhookFaults:
 
 @attrs.define(eq=False, on_setattr=checked)
 class PbxBehaviour:
-    """The knobs of the PBX. Durations are seconds of the PBX's clock unless they say otherwise."""
+    """The settings of the PBX. Durations are seconds of the PBX's clock unless they say otherwise."""
 
     ring_seconds: float = attrs.field(default=3, validator=seconds)
     """How long an extension rings before it picks up, or gives up."""
@@ -70,13 +70,13 @@ class PbxBehaviour:
     all rows. Customers are cut by their offset only [002:1554-1562], unless it is overlooked.
     """
     scroll_page: int = attrs.field(default=50, validator=whole_number_from(1))
-    """Records in one answer when `limit` is not given."""
+    """Records in one response when `limit` is not given."""
     largest_page: int = attrs.field(default=10_000, validator=whole_number_from(1))
-    """Records in one answer at most, whatever `limit` says; no document says how many."""
+    """Records in one response at most, also when `limit` is larger; no document says how many."""
     recording_delay_seconds: float = attrs.field(default=0, validator=seconds)
     """How long after the end of a call its recording is not there yet (404)."""
     webhook_form: bool = attrs.field(default=False, validator=flag)
     """Send webhooks as a web form instead of JSON; no document says which."""
     webhook_timeout_seconds: float = attrs.field(default=5, validator=seconds)
-    """How long, in real time, a listener may take to answer a webhook before it is sent again, once."""
+    """How long, in real time, a listener may take to respond to a webhook before it is sent again, once."""
     webhook_faults: WebhookFaults = attrs.field(factory=WebhookFaults, validator=validators.instance_of(WebhookFaults))

@@ -1,4 +1,4 @@
-"""The filters of a list of records, and what they look at in a row."""
+"""The filters of a list of records, and the facts of a row that they look at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTBOUND = 3  # the only integer ever shown, in every row of the 2021 documents 
 
 
 class Facts(NamedTuple):
-    """What the filters look at, made without writing the whole row."""
+    """The facts of a row that the filters look at, made without writing the whole row."""
 
     ended: int | None
     duration: Any

@@ -108,7 +108,7 @@ class Scroll:
 
 @attrs.define(eq=False)
 class RecordBook:
-    """All records, in order, with everything that the vendor's queries can ask of them.
+    """All records, in order, and every way in which the vendor's operations read them.
 
     *recordings* is the address below which recordings are served; *now* tells the time of the PBX.
     """
@@ -128,8 +128,8 @@ class RecordBook:
     def add(self, overrides: Mapping[str, Any], record_id: str | None = None) -> Row:
         """Keep a row: the answered outbound call of [003:299-314], ended now, with *overrides* on top.
 
-        Times may be given as aware datetimes. What follows from an override follows it (a call that started then ended
-        11 seconds later; one that is not ANSWERED has no time_answered and no recording), unless it is given too.
+        Times may be given as aware datetimes. Fields that depend on an override follow it, unless they are given too
+        (a call that started then ended 11 seconds later; without ANSWERED there is no time_answered and no recording).
         """
         given = {name: to_text(value) if isinstance(value, datetime) else value for name, value in overrides.items()}
         record_id = record_id or given.get("id", str(uuid4()))
@@ -182,7 +182,7 @@ class RecordBook:
         """Count the rows that fit."""
         if filters.only_started:
             return self._count_between(filters.started_from, filters.started_until)
-        # The pages of one list are asked for one after the other: look at all rows once, not once a page.
+        # Clients read the pages of one list one after the other: look at all rows once, not once a page.
         if self._counted[:2] != (self._version, filters):
             self._counted = (self._version, filters, sum(1 for _ in self._walk(filters, _NEWEST)))
         return self._counted[2]
@@ -224,7 +224,7 @@ class RecordBook:
     def _walk(self, filters: Filters, after: Position) -> Iterator[tuple[Position, _Source, int]]:
         """Give the places that fit, newest first, from the first one behind *after*."""
         started_from, started_until = filters.started_from, filters.started_until
-        # Whoever ended in a span began in it or a little earlier; only kept rows may last longer.
+        # A seeded call that ended in a span began in it or a little earlier; only kept rows may last longer.
         narrow = filters.ended_until if filters.ended_until < started_until else started_until
         everything = filters.only_started
 

@@ -1,4 +1,4 @@
-"""The HTTP side of a PBX: what surrounds every operation, and the operations that all products have."""
+"""The HTTP side of a PBX: the checks around every operation, and the operations that both products have."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Listed:
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Admit = Callable[[web.Request], None]
 Route = tuple[str, str, Admit, Handler]
-"""Method, path, who is let in, and what answers."""
+"""Method, path, the check that lets requests in, and the operation."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class PbxServer(ABC):
-    """Answers the vendor's operations from the state of the PBX."""
+    """Carries out the vendor's operations on the state of the PBX."""
 
     clock: Clock
     behaviour: PbxBehaviour
@@ -70,7 +70,7 @@ class PbxServer(ABC):
         """Every operation."""
 
     def refusal(self, refused: Refused) -> web.Response:
-        """Say no as the product does."""
+        """Write a refusal as the product does."""
         return json_response(refused.status, refused.body or {"error": refused.error})
 
     def application(self) -> web.Application:
@@ -91,7 +91,7 @@ class PbxServer(ABC):
         return await self.requests.respond(request, handler)
 
     def with_token(self, request: web.Request) -> None:
-        """Let in whoever has a token."""
+        """Let in a request that has a token."""
         if not self.access.accepts(bearer(request)):
             raise Refused(401, "Unauthorized")
 
@@ -138,7 +138,7 @@ class PbxServer(ABC):
     # -- records [003:264-411, 002:263-448] ------------------------------------------------------------------------
 
     def listed(self, request: web.Request, filters: Filters) -> Listed:
-        """Give the rows that a query asks for, in the way in which this PBX cuts lists into pages."""
+        """Give the rows of a query, in the way in which this PBX cuts lists into pages."""
         try:
             limit, page, offset = (whole_number(request.query, name) for name in ("limit", "page", "offset"))
         except ValueError as error:
@@ -252,8 +252,8 @@ def _guarded(admit: Admit, handler: Handler) -> Handler:
     return guarded
 
 
-def everybody(request: web.Request) -> None:
-    """Let everybody in."""
+def anyone(request: web.Request) -> None:
+    """Let every request in."""
 
 
 def bearer(request: web.Request) -> str:

@@ -1,4 +1,4 @@
-"""What every PBX of the vendor is in the hands of tests and demos, whatever it answers."""
+"""The PBX that tests and demos hold, as far as the simulators of both products are the same."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ RING_GROUP = "600"
 class PbxSimulator:
     """A PBX on a socket of its own, with extensions 101, 102 and 103 registered, and 104 not.
 
-    It obeys the vendor's wire document, does wrong what `faults` says, and is moved by its clock: with a `ManualClock`
+    It obeys the vendor's wire document, makes the faults of `faults`, and is moved by its clock: with a `ManualClock`
     nothing happens until `advance`. Beside the vendor's operations it serves a control plane below `/_simulator/`, for
-    users in other languages; that is no part of the wire document and asks for no token, so keep it on loopback.
+    users in other languages; that is no part of the wire document and needs no token, so keep it on loopback.
     """
 
     _server: PbxServer
@@ -66,7 +66,7 @@ class PbxSimulator:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What its server works with."""
+        """The parts that its server works with."""
         return {
             "clock": self.clock,
             "faults": self.faults,
@@ -80,7 +80,7 @@ class PbxSimulator:
 
     @property
     def control(self) -> ControlPlane:
-        """What is served below `/_simulator/`."""
+        """The control plane below `/_simulator/`."""
         return ControlPlane(
             simulator=self,
             phone_fields=("agent_name", "username"),
@@ -133,7 +133,7 @@ class PbxSimulator:
 
     @property
     def api_key(self) -> str:
-        """What the login answers, and a token is given out for."""
+        """The key that the login gives out, and that a client exchanges for a token."""
         return self._access.api_key
 
     # -- what happened ---------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ class PbxSimulator:
         return self._records.add(overrides)
 
     def change_record(self, record_id: str, **changes: Any) -> None:
-        """Change fields of the finished call *record_id*, an added one, also to what makes no sense.
+        """Change fields of the finished call *record_id*, also of an added one, also to values that make no sense.
 
         Raises: KeyError when there is none.
         """
@@ -240,9 +240,9 @@ class PbxSimulator:
         return self._phones.incoming(number, hotline, targets, ring_group=ring_group is not None).call_id
 
     async def answer(self, call_id: str, *, extension: str | None = None) -> None:
-        """Let everybody pick up now whom a call waits for, and wait until the webhooks are delivered.
+        """Let the phones pick up now that a call waits for, and wait until the webhooks are delivered.
 
-        *extension* says who of a ring group picks up. Raises: NoSuchCall, and ValueError when nobody rings.
+        *extension* says which phone of a ring group picks up. Raises: NoSuchCall, and ValueError when no phone rings.
         """
         self._phones.answer(self._phones.call(call_id), extension)
         await self.settle()
@@ -262,7 +262,7 @@ class PbxSimulator:
         self._access.tokens.clear()
 
     def release_webhooks(self) -> None:
-        """Send what `behaviour.webhook_faults.reorder` still holds back, newest first."""
+        """Send the webhooks that `behaviour.webhook_faults.reorder` still holds back, newest first."""
         self._webhooks.release()
 
     async def advance(self, seconds: float) -> None:
@@ -275,12 +275,13 @@ class PbxSimulator:
         await clock.advance(seconds)  # each of its steps settles
 
     async def settle(self) -> None:
-        """Wait until no webhook is in flight; what is held back or delayed does not count."""
+        """Wait until no webhook is in flight; webhooks that are held back or delayed do not count."""
         await self._webhooks.settle()
 
     async def until(self, happened: Callable[[], object]) -> None:
-        """Wait until *happened* gives something true; it is asked again whenever the PBX has received or done
-        something. For example `await pbx.until(lambda: pbx.originated)`.
+        """Wait until *happened* gives something true; it is tried again when the PBX has received or done something.
+
+        For example `await pbx.until(lambda: pbx.originated)`.
         """
         await self._watchers.until(happened)
 
@@ -303,11 +304,11 @@ class PbxSimulator:
 
     @property
     def tells_missed(self) -> bool:
-        """Whether there is an event for an inbound call that nobody answered: not in the documents [003:180-187]."""
+        """Whether there is an event for an inbound call that no agent answered: not in the documents [003:180-187]."""
         return False
 
     def said_with_a_record(self, row: Row) -> dict[str, Any]:
-        """What the webhook of a new record says beside what all say."""
+        """The fields of a `cdr` webhook beside those of every webhook."""
         return {"recording_url": row.get("recording_url", "")}
 
     def _files(self, call: Call) -> bool:
@@ -326,7 +327,7 @@ class PbxSimulator:
             self._records.add(self.record_of(call), call.record_id)
 
     def record_of(self, call: Call) -> dict[str, Any]:
-        """Write down what a call that ended was."""
+        """Give the fields of the record of a call that ended."""
         customer, hotline = call.number, call.hotline
         outbound = call.direction == "outbound"
         return {
@@ -346,7 +347,7 @@ class PbxSimulator:
 
 
 def webhook_body(event: str, call: Call, extension: str, domain: str) -> dict[str, Any]:
-    """Write what the vendor sends for *event* [003:221-251], without the recording."""
+    """Write the webhook of *event*, without the recording [003:221-251]."""
     # From and to as the text says [003:245-246]; the sample beside it has them the other way round.
     outbound = call.direction == "outbound"
     body: dict[str, Any] = {

@@ -12,7 +12,7 @@ from gateway_simulators.json_responses import json_response
 from gateway_simulators.received_requests import Refused
 from gateway_simulators.tel4vn.phones import Extension, Leg
 from gateway_simulators.tel4vn.record_filters import Filters
-from gateway_simulators.tel4vn.server import PbxServer, Route, bearer, everybody, field_of, text_of
+from gateway_simulators.tel4vn.server import PbxServer, Route, anyone, bearer, field_of, text_of
 from gateway_simulators.tel4vn.vendor_time import to_epoch, to_text
 from gateway_simulators.tel4vn_v1.access import Tenant, account, token
 from gateway_simulators.tel4vn_v1.behaviour import Behaviour
@@ -22,7 +22,7 @@ _REPORT_SECONDS = 24 * 60 * 60
 
 @attrs.define(eq=False, kw_only=True)
 class Server(PbxServer):
-    """Answers the vendor's operations from the state of the PBX."""
+    """Carries out the vendor's operations on the state of the PBX."""
 
     behaviour: Behaviour
     tenant_secret: str
@@ -56,7 +56,7 @@ class Server(PbxServer):
             ("POST", "/v1/tenant/{tenant_id}/extension", secret, self._create_extension),
             ("GET", "/v1/tenant/{tenant_id}/extension/extension/{extension}", secret, self._get_extension),
             ("GET", "/v1/tenant/{tenant_id}/extension/{extension}", secret, self._get_extension),  # of 2023
-            ("GET", "/recording/{name}", everybody, self.get_recording),  # "public" [003:251]
+            ("GET", "/recording/{name}", anyone, self.get_recording),  # "public" [003:251]
         )
 
     def _with_tenant_secret(self, request: web.Request) -> None:

@@ -1,4 +1,4 @@
-"""The PBX as tests and demos hold it in their hands."""
+"""The v1 PBX that tests and demos hold."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def kept_names(given: Mapping[str, Any]) -> Row:
     row = {_KEPT.get(name, name): value for name, value in given.items()}
     if isinstance(row.get("status"), str):
         row["status"] = _WORDS.get(row["status"].lower(), row["status"])
-    if "to" in row:  # the customer, whoever called [002:309,391]
+    if "to" in row:  # the customer, in both directions [002:309,391]
         row["from_number" if row.get("direction") == "inbound" else "to_number"] = row.pop("to")
     return row
 

@@ -14,7 +14,7 @@ from gateway_simulators.json_responses import json_response
 from gateway_simulators.received_requests import Refused
 from gateway_simulators.tel4vn.phones import Leg, PhoneError, Rung
 from gateway_simulators.tel4vn.record_filters import Filters, Row, whole_number
-from gateway_simulators.tel4vn.server import NOT_REGISTERED, PbxServer, Route, everybody, text_of
+from gateway_simulators.tel4vn.server import NOT_REGISTERED, PbxServer, Route, anyone, text_of
 from gateway_simulators.tel4vn.server import field_of as field
 from gateway_simulators.tel4vn.vendor_time import epoch_of, epoch_to_text
 from gateway_simulators.tel4vn_v2.behaviour import Behaviour
@@ -35,7 +35,7 @@ _QUEUE_FIELDS: Mapping[Kind, tuple[str, ...]] = {  # required [002:953-958,1194-
 
 @attrs.define(eq=False, kw_only=True)
 class Server(PbxServer):
-    """Answers the vendor's operations from the state of the call center."""
+    """Carries out the vendor's operations on the state of the call center."""
 
     behaviour: Behaviour
     queues: dict[tuple[Kind, str], Queue] = attrs.field(factory=dict, init=False)
@@ -69,7 +69,7 @@ class Server(PbxServer):
             ("GET", "/v3/cdr/{record_id}", token, self._get_record),
             ("GET", "/v1/call", token, self.list_calls),
             ("GET", "/v3/extension/{extension}/loggedin", token, self._get_extension),
-            ("GET", "/recording/{name}", everybody, self.get_recording),
+            ("GET", "/recording/{name}", anyone, self.get_recording),
         )
         for version in ("v2", "v1"):  # v1 is of 2023
             base = f"/{version}/call/{{call_id}}"
@@ -85,7 +85,7 @@ class Server(PbxServer):
             yield ("POST", f"{base}/delete", token, partial(self._delete_queue, kind=kind))
             yield ("POST", f"{base}/start", token, partial(self._start_queue, kind=kind))
 
-    # -- how it says things ----------------------------------------------------------------------------------------
+    # -- how it writes responses -----------------------------------------------------------------------------------
 
     def refusal(self, refused: Refused) -> web.Response:
         status, text = refused.status, refused.error
@@ -102,7 +102,7 @@ class Server(PbxServer):
         return {name: value for name, value in body.items() if name != "code"}
 
     def _said(self, data: Any, **more: Any) -> web.Response:
-        """Answer with *data*, in its envelope or without."""
+        """Respond with *data*, in its envelope or without."""
         around = {"code": 200, "content": "successfully", **more}
         flat = self.behaviour.envelope == "flat" and isinstance(data, dict)
         return json_response(200, self._coded({**around, **data} if flat else {**around, "data": data}))
@@ -161,7 +161,7 @@ class Server(PbxServer):
 
     def written(self, row: Row) -> Row:
         """Write a row as the tenant's mapping has it."""
-        # Seeded rows know nothing of what this product adds.
+        # Seeded rows have none of the fields that this product adds.
         started, answered, ended = (epoch_of(row.get(f"time_{name}")) for name in ("started", "answered", "ended"))
         talk = 0 if answered is None or ended is None else ended - answered
         ringing = "" if started is None else epoch_to_text(started)
@@ -269,7 +269,7 @@ class Server(PbxServer):
         raise Refused(404, "user is not existed")
 
     async def _get_extension(self, request: web.Request) -> web.Response:
-        """The question of 2023 that took the place of the user's status."""
+        """Tell whether an extension is logged in; in 2023 this operation took the place of the user's status."""
         wanted = request.match_info["extension"]
         for phone in self.phones.extensions.values():
             if wanted in (phone.extension, phone.extension_id):
@@ -313,7 +313,7 @@ class Server(PbxServer):
 
 
 def _refused(kind: Kind, status: int, text: str) -> Refused:
-    """Say no as the queues of *kind* do [002:981-983,1235-1238]."""
+    """Write a refusal as the queues of *kind* do [002:981-983,1235-1238]."""
     return Refused(status, text, {"message": text} if kind == "autodialer" else {"code": status, "content": text})
 
 

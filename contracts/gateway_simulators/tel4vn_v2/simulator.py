@@ -1,4 +1,4 @@
-"""The call center as tests and demos hold it in their hands."""
+"""The v2 call center that tests and demos hold."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ class Tel4vnV2Simulator(PbxSimulator):
 
     @property
     def tells_missed(self) -> bool:
-        """Not in the document [002:189-196], but in the edition of 2023."""
+        """Whether there is an event for a missed call: in the edition of 2023, not in the document [002:189-196]."""
         return self.behaviour.hook_shape == "2023"
 
     def said_with_a_record(self, row: Row) -> dict[str, Any]:
-        """The recording and the status, which come with `cdr` only [002:261]."""
+        """Give the recording and the status, which come with `cdr` only [002:261]."""
         shown = self._server.written(row) if row else {}
         return {**super().said_with_a_record(row), "status": shown.get("status", "")}
 
