@@ -1,4 +1,4 @@
-"""Stateful fake vendor servers, for demos and for tests without a vendor. Each vendor's is a module of its own."""
+"""Stateful fake vendor servers, for demos and for tests without a vendor; a package for each vendor."""
 
 from gateway_simulators.clock import Clock, LiveClock, ManualClock, Timer
 from gateway_simulators.faults import Fault, FaultKind, Faults

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from aiohttp import web
 
-SAMPLE_RATE = 8000  # Hz; mono, 16 bits: what telephone recordings are
+SAMPLE_RATE = 8000  # Hz; mono and 16 bits, as telephone recordings are
 
 
 def wav(name: str, seconds: int) -> bytes:
@@ -35,16 +35,16 @@ def _second_of_tone(frequency: int) -> bytes:
 
 
 def file_answer(content: bytes, *, range_header: str | None, content_type: str) -> web.Response:
-    """Answer with a file, or with the one range of it that was asked for (RFC 9110 §14).
+    """Respond with a file, or with the one range of it that the request wants (RFC 9110 §14).
 
-    A header that is not one range of bytes is ignored, as the RFC allows; a range that lies outside is answered 416.
+    A header that is not one range of bytes is ignored, as the RFC allows; the response to a range outside is 416.
     """
     headers = {"Content-Type": content_type, "Accept-Ranges": "bytes"}
-    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", range_header or "")
-    if asked is None or asked.group(0) == "bytes=-":
+    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", range_header or "")
+    if wanted is None or wanted.group(0) == "bytes=-":
         return web.Response(body=content, headers=headers)
     size = len(content)
-    first, last = asked.groups()
+    first, last = wanted.groups()
     if first:
         start, end = int(first), min(int(last) + 1 if last else size, size)
         if last and int(last) < int(first):

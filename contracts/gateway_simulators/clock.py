@@ -33,26 +33,26 @@ class Timer:
 
 
 class Clock(Protocol):
-    """What a simulator asks of a clock. One clock may serve several simulators."""
+    """A clock as simulators use it. One clock may serve several simulators."""
 
     def now(self) -> datetime:
         """Tell the time, aware, in UTC."""
 
     def call_at(self, when: datetime, action: Action) -> Timer:
-        """Run *action* when the clock reaches *when*; at once, but never inside this call, when that is past."""
+        """Run *action* when the clock reaches *when*; when that is past, soon after this method returns."""
 
     def call_later(self, seconds: float, action: Action) -> Timer:
         """Run *action* in *seconds* of the clock's time."""
 
 
 class ManualClock:
-    """A clock that stands still until `advance` is called."""
+    """A clock that stands still until a test calls `advance`."""
 
     def __init__(self, start: datetime = _DEFAULT_START) -> None:
         if start.tzinfo is None:
             raise ValueError("start must be an aware datetime, for example datetime(2026, 1, 15, 9, 0, tzinfo=UTC)")
         self._now = start.astimezone(UTC)
-        self._order = count()  # what is due at the same moment happens in the order in which it was asked for
+        self._order = count()  # actions that are due at the same moment run in the order in which they were scheduled
         self._queue: list[tuple[datetime, int, Timer]] = []
         self._moving = asyncio.Lock()
 
@@ -68,7 +68,7 @@ class ManualClock:
         return self.call_at(self._now + timedelta(seconds=seconds), action)
 
     async def advance(self, seconds: float) -> None:
-        """Move on by *seconds*, running in order all that becomes due, also what is asked for on the way.
+        """Move on by *seconds*, running in order all actions that become due, also those scheduled on the way.
 
         Never call it from an action: it waits for the action to end.
         """
@@ -84,11 +84,18 @@ class ManualClock:
             self._now = until
 
 
+def moved_by_hand(clock: Clock) -> ManualClock:
+    """Give *clock* back as a `ManualClock`. Raises: TypeError when it is none."""
+    if not isinstance(clock, ManualClock):
+        raise TypeError("only a ManualClock can be advanced; this clock runs by itself")
+    return clock
+
+
 class LiveClock:
     """A clock that shows the real time and needs a running event loop.
 
-    *speed* shortens what is scheduled (2.0: everything happens after half the time). It does not bend the time
-    itself: a simulator whose records lay in the future would be invisible to whoever asks for records "until now".
+    *speed* shortens delays (2.0: everything happens after half the time). It does not bend the time itself: a
+    client that lists records "until now" would not see records that lie in the future.
     """
 
     def __init__(self, speed: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""Faults: what a simulator does wrong on purpose, and how often."""
+"""Faults that a simulator makes on purpose: their kinds, and how often each is made."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from attrs import validators
 
 
 class FaultKind(StrEnum):
-    """What goes wrong. "Executed" means that the request had its effect, such as a phone that rang."""
+    """The ways to go wrong. "Executed" means that the request had its effect, such as a phone that rang."""
 
-    DELAY = "delay"  # answered `seconds` of real time later; executed before the wait when `execute`, else after it
+    DELAY = "delay"  # the response comes `seconds` of real time later; executed before when `execute`, else after
     HOLD = "hold"  # the same, but until `Faults.release()`
-    DROP = "drop"  # executed, then the connection is closed without an answer
+    DROP = "drop"  # executed, then the connection is closed without a response
     DROP_BEFORE = "drop_before"  # the request is read, not executed, and the connection is closed
     REFUSE = "refuse"  # not executed; `status` (503) and a JSON `body`
-    ERROR_AFTER = "error_after"  # executed, yet answered with `status` (500)
+    ERROR_AFTER = "error_after"  # executed, yet the response is `status` (500)
     HTML = "html"  # a web page where JSON is expected, with `status` (200); executed when `execute`
     TRUNCATE = "truncate"  # executed; Content-Length promises all, half of it comes, the connection is closed
     HALF_JSON = "half_json"  # executed; correct HTTP around JSON that stops half way
@@ -54,7 +54,7 @@ class Fault:
     """One thing to do wrong, to the next *times* requests that fit (None: to all of them).
 
     *path* is matched with `*` and `?` against the path without its query, *method* against the HTTP method; the
-    first *skip* requests that fit are left alone. *headers* are added to whatever answer is given.
+    first *skip* requests that fit are left alone. *headers* are added to the response.
     *body* may be bytes, text, or anything that JSON can say; text and bytes are sent as they are.
     """
 
@@ -140,39 +140,39 @@ class Faults:
         self.clear()
 
     async def answer(self, fault: Fault, request: web.Request, execute: Execute) -> web.StreamResponse:
-        """Answer *request* as *fault* says; *execute* does what the request asks for."""
+        """Respond to *request* as *fault* says; *execute* carries the request out."""
         match fault.kind:
             case FaultKind.DELAY | FaultKind.HOLD:
                 early = await execute(heard=True) if fault.execute else None
                 await self._pause(fault)
-                answer = early if early is not None else await execute(heard=True)
+                response = early if early is not None else await execute(heard=True)
             case FaultKind.DROP | FaultKind.DROP_BEFORE:
                 if fault.kind is FaultKind.DROP:
                     await execute(heard=False)
-                return hang_up(request)
+                return close_connection(request)
             case FaultKind.REFUSE:
-                answer = _made(fault, 503, {"error": "temporarily offline for maintenance"})
+                response = _made(fault, 503, {"error": "temporarily offline for maintenance"})
             case FaultKind.ERROR_AFTER:
                 await execute(heard=False)
-                answer = _made(fault, 500, {"error": "Internal Server Error"})
+                response = _made(fault, 500, {"error": "Internal Server Error"})
             case FaultKind.HTML | FaultKind.REPLACE:
                 if fault.execute:
                     await execute(heard=False)
-                answer = _made(fault, 200, {}) if fault.kind is FaultKind.REPLACE else _page(fault)
+                response = _made(fault, 200, {}) if fault.kind is FaultKind.REPLACE else _page(fault)
             case FaultKind.TRUNCATE:
                 return await _truncated(request, await execute(heard=True), fault)
             case FaultKind.HALF_JSON:
                 whole = await execute(heard=True)
-                answer = _copy(whole, _content(whole)[: len(_content(whole)) // 2])
+                response = _copy(whole, _content(whole)[: len(_content(whole)) // 2])
             case FaultKind.WRONG_TYPES:
                 whole = await execute(heard=True)
-                with suppress(orjson.JSONDecodeError):  # what is no JSON has no types to be wrong
+                with suppress(orjson.JSONDecodeError):  # a response that is no JSON has no types to be wrong
                     whole = _copy(whole, orjson.dumps(_mistyped(orjson.loads(_content(whole)))))
-                answer = whole
+                response = whole
             case FaultKind.HEADERS:
-                answer = await execute(heard=True)
-        answer.headers.update(fault.headers)
-        return answer
+                response = await execute(heard=True)
+        response.headers.update(fault.headers)
+        return response
 
     async def _pause(self, fault: Fault) -> None:
         if self._closed:
@@ -189,13 +189,13 @@ class Faults:
 
 
 class Execute(Protocol):
-    """Does what a request asks for. *heard* is False when nobody will read the answer: then nothing waits for it."""
+    """Carries a request out. *heard* is False when no client will read the response: then nothing waits for it."""
 
     def __call__(self, *, heard: bool) -> Awaitable[web.Response]: ...
 
 
-def hang_up(request: web.Request) -> web.Response:
-    """Close the connection of *request*; the answer given back is for aiohttp, no client ever sees it."""
+def close_connection(request: web.Request) -> web.Response:
+    """Close the connection of *request*; the response given back is for aiohttp, no client ever sees it."""
     if request.transport is not None:
         request.transport.close()
     return web.Response()
@@ -214,22 +214,22 @@ def _page(fault: Fault) -> web.Response:
     )
 
 
-def _content(answer: web.Response) -> bytes:
-    return answer.body if isinstance(answer.body, bytes) else b""
+def _content(response: web.Response) -> bytes:
+    return response.body if isinstance(response.body, bytes) else b""
 
 
-def _copy(answer: web.Response, body: bytes) -> web.Response:
-    return web.Response(status=answer.status, body=body, content_type=answer.content_type)
+def _copy(response: web.Response, body: bytes) -> web.Response:
+    return web.Response(status=response.status, body=body, content_type=response.content_type)
 
 
 async def _truncated(request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
     content = _content(whole)
-    answer = web.StreamResponse(status=whole.status, headers={**whole.headers, **fault.headers})
-    answer.content_length = len(content)
-    await answer.prepare(request)
-    await answer.write(content[: len(content) // 2])
-    hang_up(request)
-    return answer
+    response = web.StreamResponse(status=whole.status, headers={**whole.headers, **fault.headers})
+    response.content_length = len(content)
+    await response.prepare(request)
+    await response.write(content[: len(content) // 2])
+    close_connection(request)
+    return response
 
 
 def _mistyped(value: Any) -> Any:

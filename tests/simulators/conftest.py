@@ -13,7 +13,7 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 from tests.wire import Wire
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     body: Any
     headers: Any
@@ -31,9 +31,9 @@ class Client:
 
     async def log_in(self, path="/v1/auth/token"):
         self.token = ""
-        answer = await self.post(path, {"api_key": self.pbx.api_key})
-        self.token = answer.body["data"]["token"]
-        return answer.body["data"]
+        response = await self.post(path, {"api_key": self.pbx.api_key})
+        self.token = response.body["data"]["token"]
+        return response.body["data"]
 
     async def get(self, path, *, checked=True, headers=None, **query):
         return await self._send("GET", path, query, None, checked, headers)
@@ -48,23 +48,23 @@ class Client:
         return await self._send("DELETE", path, {}, None, checked, None)
 
     async def control(self, method, path, body=None):
-        async with self.session.request(method, f"/_simulator/{path}", json=body) as answer:
-            return Answer(answer.status, await answer.json(), answer.headers, b"")
+        async with self.session.request(method, f"/_simulator/{path}", json=body) as response:
+            return Response(response.status, await response.json(), response.headers, b"")
 
     async def _send(self, method, path, query, body, checked, headers):
         if checked:
             self.wire.check_request(method, path, query, body)
         sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        async with self.session.request(method, path, params=query, json=body, headers=sent) as answer:
-            raw = await answer.read()
-            parsed = orjson.loads(raw) if answer.content_type == "application/json" else None
+        async with self.session.request(method, path, params=query, json=body, headers=sent) as response:
+            raw = await response.read()
+            parsed = orjson.loads(raw) if response.content_type == "application/json" else None
             if checked:
-                self.wire.check_answer(method, path, answer.status, parsed)
-            return Answer(answer.status, parsed, answer.headers, raw)
+                self.wire.check_answer(method, path, response.status, parsed)
+            return Response(response.status, parsed, response.headers, raw)
 
 
 class Listener:
-    """Receives webhooks; answers with the next of *statuses*, then 200; never answers while *deaf*."""
+    """Receives webhooks; responds with the next of *statuses*, then 200; never responds while *deaf*."""
 
     def __init__(self):
         self.bodies = []

@@ -21,7 +21,7 @@ WIRE = Wire.load("antbuddy")
 HISTORIES, PLAY = "/oapi/v1/call/histories", "/oapi/v1/call/play_recording"
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     body: Any
     headers: Any
@@ -48,12 +48,12 @@ class Client:
     async def send(self, method, path, *, query=None, body=None, headers=None, checked=False):
         if checked:
             WIRE.check_request(method, path, query or {}, body)
-        async with self.session.request(method, path, params=query, json=body, headers=headers) as answer:
-            raw = await answer.read()
-            parsed = orjson.loads(raw) if answer.content_type == "application/json" else None
+        async with self.session.request(method, path, params=query, json=body, headers=headers) as response:
+            raw = await response.read()
+            parsed = orjson.loads(raw) if response.content_type == "application/json" else None
             if checked:
-                WIRE.check_answer(method, path, answer.status, parsed)
-            return Answer(answer.status, parsed, answer.headers, raw)
+                WIRE.check_answer(method, path, response.status, parsed)
+            return Response(response.status, parsed, response.headers, raw)
 
     async def histories(self, first, last, **more):
         def text(moment):
@@ -130,9 +130,9 @@ async def test_a_wrong_hash_is_refused(pbx, client, wrong):
     """The hash covers every value as it was sent."""
     pbx.add_record()
 
-    answer = await client.histories(NOW - timedelta(days=1), NOW, limit="5", wrong=wrong)
+    response = await client.histories(NOW - timedelta(days=1), NOW, limit="5", wrong=wrong)
 
-    assert answer.status == 401
+    assert response.status == 401
 
 
 async def test_posts_are_judged_by_their_headers(client):
@@ -192,12 +192,12 @@ async def test_what_the_document_leaves_open_can_be_chosen(pbx, client, filed_un
 async def test_too_many_requests_in_a_second_are_refused(pbx, client):
     """503 with Retry-After; a second later there is room again."""
     pbx.behaviour.requests_per_second = 2
-    answers = [await client.histories(NOW, NOW) for _ in range(3)]
+    responses = [await client.histories(NOW, NOW) for _ in range(3)]
     await pbx.advance(1)
     later = await client.histories(NOW, NOW)
 
-    assert [each.status for each in (*answers, later)] == [200, 200, 503, 200]
-    assert answers[2].headers["Retry-After"] == "1"
+    assert [each.status for each in (*responses, later)] == [200, 200, 503, 200]
+    assert responses[2].headers["Retry-After"] == "1"
 
 
 # Recordings
@@ -322,10 +322,10 @@ async def test_everything_can_be_done_from_outside(pbx, client):
 )
 async def test_bad_control_is_refused(client, method, path, body, status):
     """With an error that says what is wrong."""
-    answer = await client.control(method, path, body)
+    response = await client.control(method, path, body)
 
-    assert status == answer.status
-    assert answer.body["error"]
+    assert status == response.status
+    assert response.body["error"]
 
 
 async def test_faults_hit_the_vendors_operations(pbx, client):

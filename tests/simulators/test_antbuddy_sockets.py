@@ -28,8 +28,8 @@ async def session(pbx):
 @contextlib.asynccontextmanager
 async def socketio(session):
     """A Socket.IO 0.9 connection that has been greeted."""
-    async with session.get("/socket.io/1/") as answer:
-        sid, *rest = (await answer.text()).split(":")
+    async with session.get("/socket.io/1/") as response:
+        sid, *rest = (await response.text()).split(":")
     assert rest == ["30", "30", "websocket,xhr-polling"]
     async with session.ws_connect(f"/socket.io/1/websocket/{sid}") as socket:
         assert await socket.receive_str() == "1::"
@@ -111,7 +111,7 @@ async def test_another_accounts_events_are_not_heard(pbx, session):
 
 
 async def test_who_does_not_answer_heartbeats_is_cut(pbx, session):
-    """After 30 silent seconds; who answers lives on."""
+    """After 30 silent seconds; a client that sends heartbeats stays."""
     async with socketio(session) as socket:
         await pbx.advance(5)
         assert await socket.receive_str() == "2::"
@@ -126,8 +126,8 @@ async def test_who_does_not_answer_heartbeats_is_cut(pbx, session):
 
 async def test_a_session_is_opened_once_and_in_time(pbx, session):
     """Unknown, used and late session ids are not found."""
-    async with session.get("/socket.io/1/") as answer:
-        sid = (await answer.text()).partition(":")[0]
+    async with session.get("/socket.io/1/") as response:
+        sid = (await response.text()).partition(":")[0]
     await pbx.advance(31)
     for each in (sid, "unknown"):
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
@@ -154,8 +154,8 @@ async def test_two_packets_can_come_in_one_frame(pbx, session):
 async def test_kazoo_4_answers_subscriptions_and_wraps_events(pbx, session):
     """The reply carries the request's id; the event its name and routing."""
     pbx.behaviour.socket_protocol = "kazoo4"
-    async with session.get("/socket.io/1/") as answer:
-        assert answer.status == 404
+    async with session.get("/socket.io/1/") as response:
+        assert response.status == 404
     async with session.ws_connect("/") as socket:
         wish = {
             "action": "subscribe",
@@ -193,7 +193,7 @@ async def test_kazoo_4_wants_no_sub_protocol(pbx, session):
     pbx.behaviour.socket_protocol = "kazoo4"
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         await session.ws_connect("/", protocols=["kazoo"])
-    async with session.get("/") as answer:
-        assert answer.status == 404
+    async with session.get("/") as response:
+        assert response.status == 404
 
     assert caught.value.status == 400

@@ -29,7 +29,7 @@ async def raw_dials(pbx, client, count):
 
 
 async def test_drop_executes_and_closes_a_reused_connection(pbx, client):
-    """The second request on a connection rings the phone and gets no byte of an answer."""
+    """The second request on a connection rings the phone and gets no byte of a response."""
     pbx.faults.add(Fault(DIAL, kind="drop", skip=1))
     first, second = await raw_dials(pbx, client, 2)
 
@@ -39,7 +39,7 @@ async def test_drop_executes_and_closes_a_reused_connection(pbx, client):
 
 
 async def test_drop_before_closes_without_executing(pbx, client):
-    """The request was read, nothing rang, and nothing was answered."""
+    """The request was read, nothing rang, and no response came."""
     pbx.faults.add(Fault(DIAL, kind="drop_before"))
     before = len(pbx.requests)
 
@@ -48,7 +48,7 @@ async def test_drop_before_closes_without_executing(pbx, client):
 
 
 async def test_drop_of_a_held_dial_does_not_wait(pbx, client):
-    """A synchronous click-to-call whose answer is lost anyway is dropped while the phone still rings."""
+    """A synchronous click-to-call whose response is lost anyway is dropped while the phone still rings."""
     pbx.faults.add(Fault("/v1/click2call", kind="drop", times=None))
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await dial(client, "/v1/click2call")
@@ -59,9 +59,9 @@ async def test_drop_of_a_held_dial_does_not_wait(pbx, client):
 async def test_refuse_does_not_execute(pbx, client):
     """The status and body are as given, and nothing rang."""
     pbx.faults.add(Fault(DIAL, kind="refuse", status=429, body={"error": "slow down"}, headers={"Retry-After": "7"}))
-    answer = await dial(client)
+    response = await dial(client)
 
-    assert (answer.status, answer.body, answer.headers["Retry-After"]) == (429, {"error": "slow down"}, "7")
+    assert (response.status, response.body, response.headers["Retry-After"]) == (429, {"error": "slow down"}, "7")
     assert pbx.originated == []
 
 
@@ -73,7 +73,7 @@ async def test_refuse_is_maintenance_by_default(client, pbx):
 
 
 async def test_error_after_executes(pbx, client):
-    """The phone rang, although the answer is an error."""
+    """The phone rang, although the response is an error."""
     pbx.faults.add(Fault(DIAL, kind="error_after"))
 
     assert (await dial(client)).status == 500
@@ -84,10 +84,10 @@ async def test_error_after_executes(pbx, client):
 async def test_html_is_a_web_page(pbx, client, execute):
     """A page comes where JSON is expected; the fault says whether the phone rang."""
     pbx.faults.add(Fault(DIAL, kind="html", execute=execute))
-    answer = await dial(client)
+    response = await dial(client)
 
-    assert (answer.status, answer.headers["Content-Type"][:9]) == (200, "text/html")
-    assert b"<html>" in answer.raw
+    assert (response.status, response.headers["Content-Type"][:9]) == (200, "text/html")
+    assert b"<html>" in response.raw
     assert len(pbx.originated) == execute
 
 
@@ -103,8 +103,8 @@ async def test_truncate_ends_in_the_middle_of_the_body(pbx, client):
 async def test_half_json_is_good_http(pbx, client):
     """The response is complete, its JSON is not."""
     pbx.faults.add(Fault("/v1/call", kind="half_json"))
-    async with client.session.get("/v1/call", headers={"Authorization": f"Bearer {client.token}"}) as answer:
-        assert (answer.status, await answer.text()) == (200, '{"data":[]')
+    async with client.session.get("/v1/call", headers={"Authorization": f"Bearer {client.token}"}) as response:
+        assert (response.status, await response.text()) == (200, '{"data":[]')
 
 
 async def test_wrong_types_keep_the_shape(pbx, client):
@@ -120,61 +120,61 @@ async def test_wrong_types_keep_the_shape(pbx, client):
 async def test_replace_answers_what_is_given(pbx, client, execute):
     """Body, status and type are the fault's; it says whether the phone rang."""
     pbx.faults.add(Fault(DIAL, kind="replace", status=202, body="queued", content_type="text/plain", execute=execute))
-    answer = await dial(client)
+    response = await dial(client)
 
-    assert (answer.status, answer.raw, answer.headers["Content-Type"]) == (202, b"queued", "text/plain")
+    assert (response.status, response.raw, response.headers["Content-Type"]) == (202, b"queued", "text/plain")
     assert len(pbx.originated) == execute
 
 
 async def test_headers_are_added_to_the_real_answer(pbx, client):
-    """The answer is the real one, with more headers."""
+    """The response is the real one, with more headers."""
     pbx.faults.add(Fault("/v1/call", kind="headers", headers={"X-Slow": "1"}))
-    answer = await client.get("/v1/call")
+    response = await client.get("/v1/call")
 
-    assert (answer.body, answer.headers["X-Slow"]) == ({"data": [], "total": 0}, "1")
+    assert (response.body, response.headers["X-Slow"]) == ({"data": [], "total": 0}, "1")
 
 
 @pytest.mark.parametrize("execute", [False, True])
 async def test_hold_waits_until_released(pbx, client, execute):
-    """A held request is answered after release; the fault says whether the phone rings before that."""
+    """The response to a held request comes after release; the fault says whether the phone rings before that."""
     pbx.faults.add(Fault(DIAL, kind="hold", execute=execute))
-    answer = asyncio.ensure_future(dial(client))
+    response = asyncio.ensure_future(dial(client))
     await pbx.until(lambda: pbx.faults.held)
-    assert (len(pbx.originated), answer.done()) == (execute, False)
+    assert (len(pbx.originated), response.done()) == (execute, False)
 
     pbx.faults.release()
-    assert (await answer).body["status"] == "success"
+    assert (await response).body["status"] == "success"
     assert (len(pbx.originated), pbx.faults.held) == (1, 0)
 
 
 async def test_clear_lets_held_requests_go_and_ends_all_faults(pbx, client):
     """After clear nothing is held and nothing goes wrong."""
     pbx.faults.add(Fault("/v1/call", kind="hold"), Fault("*", kind="refuse", times=None))
-    answer = asyncio.ensure_future(client.get("/v1/call"))
+    response = asyncio.ensure_future(client.get("/v1/call"))
     await pbx.until(lambda: pbx.faults.held)
     pbx.faults.clear()
 
-    assert (await answer).status == 200
+    assert (await response).status == 200
     assert (await client.get("/v1/call")).status == 200
 
 
 async def test_delay_answers_by_itself(pbx, client):
-    """A delayed request is held for a moment and then answered without anybody's doing."""
+    """The response to a delayed request comes by itself after a moment."""
     pbx.faults.add(Fault("/v1/call", kind="delay", seconds=0.01))
-    answer = asyncio.ensure_future(client.get("/v1/call"))
+    response = asyncio.ensure_future(client.get("/v1/call"))
     await pbx.until(lambda: pbx.faults.held)
 
-    assert (await answer).status == 200
+    assert (await response).status == 200
 
 
 async def test_delay_can_be_released(pbx, client):
     """Nobody needs to wait for a long delay to end."""
     pbx.faults.add(Fault("/v1/call", kind="delay", seconds=3600))
-    answer = asyncio.ensure_future(client.get("/v1/call"))
+    response = asyncio.ensure_future(client.get("/v1/call"))
     await pbx.until(lambda: pbx.faults.held)
     pbx.faults.release()
 
-    assert (await answer).status == 200
+    assert (await response).status == 200
 
 
 async def test_a_fault_hits_as_often_as_it_says(pbx, client):

@@ -6,25 +6,25 @@ import pytest
 
 
 async def test_login_gives_the_api_key(pbx, client):
-    """The right name and password are answered with the account; its name has no domain."""
-    answer = await client.post("/v1/auth", {"username": pbx.username, "password": pbx.password})
+    """The response to the right name and password is the account; its name has no domain."""
+    response = await client.post("/v1/auth", {"username": pbx.username, "password": pbx.password})
 
-    assert answer.status == 200
-    assert (pbx.api_key, "admin") == (answer.body["data"]["api_key"], answer.body["data"]["username"])
+    assert response.status == 200
+    assert (pbx.api_key, "admin") == (response.body["data"]["api_key"], response.body["data"]["username"])
 
 
 async def test_login_refuses_a_wrong_password(pbx, client):
     """A wrong password is 401 with an error."""
-    answer = await client.post("/v1/auth", {"username": pbx.username, "password": "wrong"})
+    response = await client.post("/v1/auth", {"username": pbx.username, "password": "wrong"})
 
-    assert answer.status == 401
+    assert response.status == 401
 
 
 async def test_token_refuses_a_wrong_api_key_and_is_not_counted(pbx, client):
-    """A wrong api key is 401, and only answered tokens count."""
-    answer = await client.post("/v1/auth/token", {"api_key": "wrong"})
+    """A wrong api key is 401, and only tokens that were given out count."""
+    response = await client.post("/v1/auth/token", {"api_key": "wrong"})
 
-    assert (answer.status, pbx.token_requests) == (401, 1)
+    assert (response.status, pbx.token_requests) == (401, 1)
 
 
 async def test_token_expires_at_an_epoch_of_the_real_clock(pbx, client):
@@ -55,9 +55,9 @@ async def test_nothing_is_answered_without_a_token(client):
 async def test_nothing_rings_without_a_token(pbx, client):
     """A click-to-call that is refused with 401 has rung nobody."""
     client.token = ""
-    answer = await client.get("/v1/click2call/async", ext="101", phone="0899098899")
+    response = await client.get("/v1/click2call/async", ext="101", phone="0899098899")
 
-    assert (answer.status, pbx.originated) == (401, [])
+    assert (response.status, pbx.originated) == (401, [])
 
 
 async def test_tokens_expire_on_the_clock_of_the_pbx(pbx, client):
@@ -139,14 +139,14 @@ async def test_a_tenant_can_be_switched_off(pbx, client, tenant):
 async def test_unknown_tenants_are_not_found(pbx, client):
     """Every operation on an unknown tenant is 404."""
     client.token = pbx.tenant_secret
-    answers = [
+    responses = [
         await client.get("/v1/tenant/none"),
         await client.put("/v1/tenant/none", {"enable": True}),
         await client.post("/v1/tenant/none/extension", {"ext": "101", "pwd": "secret"}),
         await client.get("/v1/tenant/none/extension/101"),
     ]
 
-    assert [answer.status for answer in answers] == [404] * 4
+    assert [response.status for response in responses] == [404] * 4
 
 
 async def test_an_extension_can_be_made_and_found(client, tenant):

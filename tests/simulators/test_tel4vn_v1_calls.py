@@ -31,7 +31,7 @@ async def call_id(pbx, client):
 
 
 async def test_async_dial_answers_at_once_and_rings_the_extension(pbx, client):
-    """The answer has the call's id while the extension still rings."""
+    """The response has the call's id while the extension still rings."""
     body = await dial(client)
 
     assert body["status"] == "success"
@@ -58,36 +58,36 @@ async def test_dial_keeps_all_parameters(pbx, client):
 
 
 async def test_sync_dial_is_held_until_the_extension_picks_up(pbx, client):
-    """The answer comes with the pick-up and not a second earlier."""
-    answer = asyncio.ensure_future(client.get("/v1/click2call", ext="101", phone="0899098899"))
+    """The response comes with the pick-up and not a second earlier."""
+    response = asyncio.ensure_future(client.get("/v1/click2call", ext="101", phone="0899098899"))
     await pbx.until(lambda: pbx.originated)
     await pbx.advance(2)
     assert (await agents(client))["101"]["call_state"] == "RINGING"
-    assert not answer.done()
+    assert not response.done()
 
     await pbx.advance(1)
 
-    assert {"status": "success", "call_id": pbx.originated[0].call_id} == (await answer).body
+    assert {"status": "success", "call_id": pbx.originated[0].call_id} == (await response).body
     assert (await agents(client))["101"]["call_state"] == "ONCALL"
 
 
 async def test_sync_dial_is_answered_when_the_extension_does_not_pick_up(pbx, client):
-    """The phone rang, so the answer has the call's id although nobody picked up."""
+    """The phone rang, so the response has the call's id although no agent picked up."""
     pbx.behaviour.extension_answers = False
-    answer = asyncio.ensure_future(client.get("/v1/click2call", ext="101", phone="0899098899"))
+    response = asyncio.ensure_future(client.get("/v1/click2call", ext="101", phone="0899098899"))
     await pbx.until(lambda: pbx.originated)
     await pbx.advance(3)
 
-    assert pbx.originated[0].call_id == (await answer).body["call_id"]
+    assert pbx.originated[0].call_id == (await response).body["call_id"]
     assert pbx.calls == {}
 
 
 @pytest.mark.parametrize("spelling", ["true", "1"])
 async def test_auto_answer_picks_up_at_once(client, spelling):
     """With auto_answer the synchronous click-to-call needs no clock."""
-    answer = await client.get("/v1/click2call", ext="101", phone="0899", auto_answer=spelling, checked=False)
+    response = await client.get("/v1/click2call", ext="101", phone="0899", auto_answer=spelling, checked=False)
 
-    assert answer.body["status"] == "success"
+    assert response.body["status"] == "success"
 
 
 async def test_no_auto_answer_lets_the_extension_ring(client):
@@ -99,10 +99,10 @@ async def test_no_auto_answer_lets_the_extension_ring(client):
 
 @pytest.mark.parametrize("extension", ["104", "999"])
 async def test_dial_refuses_an_extension_that_is_not_registered(pbx, client, extension):
-    """Nobody is rung, and only the asynchronous answer explains."""
-    answer = await client.get("/v1/click2call", ext=extension, phone="0899098899")
+    """No phone rings, and only the asynchronous response explains."""
+    response = await client.get("/v1/click2call", ext=extension, phone="0899098899")
 
-    assert answer.body == {"status": "fail", "error": "USER_NOT_REGISTERED"}
+    assert response.body == {"status": "fail", "error": "USER_NOT_REGISTERED"}
     assert (await dial(client, extension))["message"] == "User not registered extension with Softphone or IP Phone"
     assert pbx.originated == []
 
@@ -120,10 +120,10 @@ async def test_dial_refuses_a_busy_extension(pbx, client):
 @pytest.mark.parametrize("query", [{"ext": "101"}, {"phone": "0899"}, {"ext": "", "phone": "0899"}])
 async def test_dial_wants_extension_and_number(pbx, client, query):
     """A click-to-call without one of both is 400 and rings nobody."""
-    answer = await client.get("/v1/click2call/async", checked=False, **query)
+    response = await client.get("/v1/click2call/async", checked=False, **query)
 
-    assert (answer.status, pbx.originated) == (400, [])
-    assert "is required" in answer.body["error"]
+    assert (response.status, pbx.originated) == (400, [])
+    assert "is required" in response.body["error"]
 
 
 async def test_a_call_goes_its_way_by_the_clock(pbx, client):
@@ -205,10 +205,10 @@ async def test_what_nobody_can_do_is_refused(pbx, call_id):
 
 async def test_transfer_moves_the_named_leg(pbx, client, call_id):
     """The customer (bleg of an outbound call) goes on with 102, and 101 is free; the call keeps its id."""
-    answer = await client.post(f"/v1/call/{call_id}/transfer", {"ext": "102", "legs": "bleg"})
+    response = await client.post(f"/v1/call/{call_id}/transfer", {"ext": "102", "legs": "bleg"})
     seen = await agents(client)
 
-    assert {"status": "success", "call_id": call_id, "ext": "102"} == answer.body
+    assert {"status": "success", "call_id": call_id, "ext": "102"} == response.body
     assert [("transfer", call_id, "102")] == pbx.rung
     assert (pbx.calls[call_id].aleg, pbx.calls[call_id].bleg) == ("102", "0899098899")
     assert ("", call_id) == (seen["101"]["call_id"], seen["102"]["call_id"])
@@ -232,9 +232,9 @@ async def test_a_transferred_call_ends_by_the_clock(pbx, client, call_id):
 @pytest.mark.parametrize("operation", ["listen", "whisper", "barge"])
 async def test_a_supervisor_joins_the_call(pbx, client, call_id, operation):
     """The supervisor's phone rings, is in the call, and is free after it."""
-    answer = await client.post(f"/v1/call/{call_id}/{operation}", {"ext": "102"})
+    response = await client.post(f"/v1/call/{call_id}/{operation}", {"ext": "102"})
 
-    assert {"status": "success", "call_id": call_id, "ext": "102"} == answer.body
+    assert {"status": "success", "call_id": call_id, "ext": "102"} == response.body
     assert [(operation, call_id, "102")] == pbx.rung
     assert {"102": operation} == pbx.calls[call_id].supervisors
     assert call_id == (await agents(client))["102"]["call_id"]
@@ -249,8 +249,8 @@ async def test_call_control_refuses_phones_that_cannot_ring(pbx, client, call_id
     legs = {"legs": "bleg"} if operation == "transfer" else {}
     errors = []
     for extension in ("104", "101"):
-        answer = await client.post(f"/v1/call/{call_id}/{operation}", {"ext": extension, **legs})
-        errors.append((answer.status, answer.body))
+        response = await client.post(f"/v1/call/{call_id}/{operation}", {"ext": extension, **legs})
+        errors.append((response.status, response.body))
 
     assert [(200, {"status": "fail", "error": e}) for e in ("USER_NOT_REGISTERED", "USER_BUSY")] == errors
     assert pbx.rung == []
@@ -260,9 +260,9 @@ async def test_call_control_refuses_phones_that_cannot_ring(pbx, client, call_id
 async def test_call_control_of_an_unknown_call_is_not_found(pbx, client, operation):
     """A call that is not live is 404."""
     body = {"transfer": {"ext": "102", "legs": "bleg"}, "park": {"legs": "aleg"}}.get(operation, {"ext": "102"})
-    answer = await client.post(f"/v1/call/none/{operation}", body)
+    response = await client.post(f"/v1/call/none/{operation}", body)
 
-    assert answer[:2] == (404, {"error": "Not Found"})
+    assert response[:2] == (404, {"error": "Not Found"})
 
 
 @pytest.mark.parametrize(
@@ -279,24 +279,24 @@ async def test_call_control_of_an_unknown_call_is_not_found(pbx, client, operati
 )
 async def test_call_control_wants_complete_bodies(pbx, client, call_id, operation, body):
     """A missing or wrong field is 400 and has no effect."""
-    answer = await client.post(f"/v1/call/{call_id}/{operation}", body, checked=False)
+    response = await client.post(f"/v1/call/{call_id}/{operation}", body, checked=False)
 
-    assert (answer.status, pbx.rung) == (400, [])
+    assert (response.status, pbx.rung) == (400, [])
 
 
 async def test_a_transfer_without_legs_moves_the_customer(pbx, client, call_id):
     """One of the two documents has no legs in it."""
-    answer = await client.post(f"/v1/call/{call_id}/transfer", {"ext": "102"})
+    response = await client.post(f"/v1/call/{call_id}/transfer", {"ext": "102"})
 
-    assert {"status": "success", "call_id": call_id, "ext": "102"} == answer.body
+    assert {"status": "success", "call_id": call_id, "ext": "102"} == response.body
     assert (pbx.calls[call_id].aleg, pbx.calls[call_id].bleg) == ("102", pbx.calls[call_id].number)
 
 
 async def test_park_cuts_the_leg_and_drops_the_other_after_a_while(pbx, client, call_id):
     """The agent is free at once; the customer waits ten seconds and is dropped."""
-    answer = await client.post(f"/v1/call/{call_id}/park", {"legs": "aleg"})
+    response = await client.post(f"/v1/call/{call_id}/park", {"legs": "aleg"})
 
-    assert {"status": "success", "call_id": call_id} == answer.body
+    assert {"status": "success", "call_id": call_id} == response.body
     assert [("park", call_id, None)] == pbx.rung
     assert ((await agents(client))["101"]["call_id"], (await live(client))[call_id]["state"]) == ("", "CS_PARK")
 
@@ -348,7 +348,7 @@ async def test_a_ringing_call_has_nothing_to_control(pbx, client):
 
 
 async def test_many_synchronous_dials_are_held_at_once(pbx, client):
-    """Hundreds of held click-to-calls stop nobody, and all are answered by one pick-up time."""
+    """Hundreds of held click-to-calls block no client, and all get their response at one pick-up time."""
     extensions = [str(number) for number in range(1000, 1400)]
     for extension in extensions:
         pbx.register(extension)
@@ -357,18 +357,18 @@ async def test_many_synchronous_dials_are_held_at_once(pbx, client):
         await pbx.until(lambda: len(pbx.originated) == len(extensions))
         assert len(await agents(client)) == 403
         await pbx.advance(3)
-        answers = await asyncio.gather(*dials)
+        responses = await asyncio.gather(*dials)
 
-    assert {"success"} == {answer.body["status"] for answer in answers}
-    assert len(extensions) == len({answer.body["call_id"] for answer in answers})
+    assert {"success"} == {response.body["status"] for response in responses}
+    assert len(extensions) == len({response.body["call_id"] for response in responses})
 
 
 async def test_leaving_ends_held_requests():
     """A simulator that ends closes the connections that it holds, instead of waiting for its clock."""
     async with aiohttp.ClientSession() as session:
         async with Tel4vnV1Simulator(clock=ManualClock()) as pbx:
-            async with session.post(f"{pbx.url}/v1/auth/token", json={"api_key": pbx.api_key}) as answer:
-                token = (await answer.json())["data"]["token"]
+            async with session.post(f"{pbx.url}/v1/auth/token", json={"api_key": pbx.api_key}) as response:
+                token = (await response.json())["data"]["token"]
             held = asyncio.ensure_future(
                 session.get(
                     f"{pbx.url}/v1/click2call",
@@ -431,8 +431,8 @@ async def test_requests_are_logged_as_they_came(pbx, client):
 
 async def test_a_huge_body_is_refused_as_json(client):
     """More than a megabyte is not read."""
-    async with client.session.post("/v1/auth", data=io.BytesIO(b"x" * (1024**2 + 1))) as answer:
-        assert (answer.status, "error" in await answer.json()) == (413, True)
+    async with client.session.post("/v1/auth", data=io.BytesIO(b"x" * (1024**2 + 1))) as response:
+        assert (response.status, "error" in await response.json()) == (413, True)
 
 
 async def test_two_simulators_share_nothing():
@@ -443,10 +443,10 @@ async def test_two_simulators_share_nothing():
         Tel4vnV1Simulator(clock=clock) as other,
         aiohttp.ClientSession() as session,
     ):
-        async with session.post(f"{one.url}/v1/auth/token", json={"api_key": one.api_key}) as answer:
-            token = (await answer.json())["data"]["token"]
-        async with session.get(f"{other.url}/v1/call", headers={"Authorization": f"Bearer {token}"}) as answer:
-            assert answer.status == 401
+        async with session.post(f"{one.url}/v1/auth/token", json={"api_key": one.api_key}) as response:
+            token = (await response.json())["data"]["token"]
+        async with session.get(f"{other.url}/v1/call", headers={"Authorization": f"Bearer {token}"}) as response:
+            assert response.status == 401
 
 
 async def test_a_simulator_has_no_address_before_it_runs():

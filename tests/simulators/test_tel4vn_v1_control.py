@@ -83,10 +83,10 @@ async def test_extensions_and_tokens_can_be_changed_from_outside(pbx, client):
 
 async def test_behaviour_can_be_changed_from_outside(pbx, client):
     """Given fields change, the others stay."""
-    answer = await client.control(
+    response = await client.control(
         "PATCH", "behaviour", {"talk_seconds": 60, "number_answers": "busy", "webhook_faults": {"drop": ["cdr"]}}
     )
-    shown = answer.body
+    shown = response.body
 
     assert (shown["talk_seconds"], shown["ring_seconds"], shown["webhook_faults"]["drop"]) == (60, 3, ["cdr"])
     assert (pbx.behaviour.number_answers, pbx.behaviour.webhook_faults.drop) == ("busy", {"cdr"})
@@ -94,10 +94,10 @@ async def test_behaviour_can_be_changed_from_outside(pbx, client):
 
 async def test_a_wrong_change_of_behaviour_changes_nothing(pbx, client):
     """One wrong field refuses the whole change."""
-    answer = await client.control("PATCH", "behaviour", {"talk_seconds": 60, "ring_seconds": -1})
+    response = await client.control("PATCH", "behaviour", {"talk_seconds": 60, "ring_seconds": -1})
 
-    assert (answer.status, pbx.behaviour.talk_seconds) == (400, 20)
-    assert "ring_seconds" in answer.body["error"]
+    assert (response.status, pbx.behaviour.talk_seconds) == (400, 20)
+    assert "ring_seconds" in response.body["error"]
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,16 @@ async def test_a_wrong_change_of_behaviour_changes_nothing(pbx, client):
 )
 async def test_bad_input_is_explained(client, method, path, body, told):
     """What cannot be done is 400 with a reason."""
-    answer = await client.control(method, path, body)
+    response = await client.control(method, path, body)
 
-    assert answer.status == 400
-    assert told in answer.body["error"]
+    assert response.status == 400
+    assert told in response.body["error"]
 
 
 async def test_broken_json_is_explained(client):
     """A body that is no JSON is 400 as well."""
-    async with client.session.post("/_simulator/advance", data=b"{") as answer:
-        assert (answer.status, "error" in await answer.json()) == (400, True)
+    async with client.session.post("/_simulator/advance", data=b"{") as response:
+        assert (response.status, "error" in await response.json()) == (400, True)
 
 
 async def test_an_unknown_call_is_not_found(client):

@@ -5,14 +5,14 @@ import wave
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gateway_simulators.tel4vn import records
+from gateway_simulators.tel4vn import seeded_records
 
 START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)  # where a ManualClock begins; 16:00 in Viet Nam
 SINCE = datetime(2025, 12, 1, tzinfo=UTC)
 
 
-def ids(answer):
-    return [row["id"].strip() for row in answer.body["data"]]
+def ids(response):
+    return [row["id"].strip() for row in response.body["data"]]
 
 
 async def whole_scroll(client, **query):
@@ -195,10 +195,10 @@ async def test_offset_replaces_page(pbx, client):
 async def test_without_page_and_limit_the_records_are_scrolled(pbx, client, query):
     """Both make a page, and nothing else does; an offset alone takes no page's place."""
     pbx.seed_records(5, SINCE)
-    answer = await client.get("/v1/cdr", **query)
+    response = await client.get("/v1/cdr", **query)
 
-    assert {"data", "scroll_id"} == answer.body.keys()
-    assert ids(answer)[0] == ids(await client.get("/v1/cdr", page="1", limit="1"))[0]
+    assert {"data", "scroll_id"} == response.body.keys()
+    assert ids(response)[0] == ids(await client.get("/v1/cdr", page="1", limit="1"))[0]
 
 
 @pytest.mark.parametrize(
@@ -217,19 +217,19 @@ async def test_a_host_may_read_the_document_in_its_own_way(pbx, client, paging, 
     every = ids(await client.get("/v1/cdr", page="1", limit="5"))
     pbx.behaviour.paging = paging
 
-    answer = await client.get("/v1/cdr", **query)
+    response = await client.get("/v1/cdr", **query)
 
-    assert [every[place] for place in expected] == ids(answer)
-    assert (paging == "scroll") == ("scroll_id" in answer.body)
+    assert [every[place] for place in expected] == ids(response)
+    assert (paging == "scroll") == ("scroll_id" in response.body)
 
 
 async def test_a_page_has_no_more_rows_than_the_host_allows(pbx, client):
-    """Whatever `limit` says; the answer names the limit that was in force."""
+    """Also when `limit` is larger; the response names the limit that was in force."""
     pbx.seed_records(5, SINCE)
     pbx.behaviour.largest_page = 2
-    answer = await client.get("/v1/cdr", page="2", limit="4")
+    response = await client.get("/v1/cdr", page="2", limit="4")
 
-    assert (len(answer.body["data"]), answer.body["limit"]) == (2, 2)
+    assert (len(response.body["data"]), response.body["limit"]) == (2, 2)
     assert len((await client.get("/v1/cdr", limit="4")).body["data"]) == 2
 
 
@@ -296,10 +296,10 @@ async def test_records_of_the_same_second_are_all_given(pbx, client):
 )
 async def test_queries_that_cannot_be_read_are_refused(client, query):
     """Numbers, dates and scroll ids that are none are 400, and the error names the parameter."""
-    answer = await client.get("/v1/cdr", checked=False, **query)
+    response = await client.get("/v1/cdr", checked=False, **query)
 
-    assert answer.status == 400
-    assert next(iter(query)) in answer.body["error"]
+    assert response.status == 400
+    assert next(iter(query)) in response.body["error"]
 
 
 async def test_empty_parameters_count_as_absent(pbx, client):
@@ -469,8 +469,8 @@ async def test_a_seeded_record_is_found_by_both_ids(pbx, client):
 async def test_a_million_records_are_made_only_when_read(pbx, client, monkeypatch):
     """A page deep in a million rows makes that page's rows and no others."""
     made = []
-    real = records.epoch_to_text
-    monkeypatch.setattr(records, "epoch_to_text", lambda epoch: made.append(epoch) or real(epoch))
+    real = seeded_records.epoch_to_text
+    monkeypatch.setattr(seeded_records, "epoch_to_text", lambda epoch: made.append(epoch) or real(epoch))
     pbx.seed_records(1_000_000, datetime(2024, 1, 1, tzinfo=UTC), step_seconds=30)
     pbx.add_record(id="newest")
     page = (await client.get("/v1/cdr", page="5000", limit="100")).body
@@ -516,8 +516,8 @@ async def test_report_refuses_an_end_before_the_start(client):
     """The vendor's error says the opposite of what it means."""
     span = {"start_date": "2026-01-15 00:00:00", "end_date": "2026-01-14 00:00:00"}
 
-    answer = await client.get("/v1/report/call_status", **span)
-    assert answer[:2] == (400, {"error": "start_date must be after end_date"})
+    response = await client.get("/v1/report/call_status", **span)
+    assert response[:2] == (400, {"error": "start_date must be after end_date"})
 
 
 @pytest.mark.parametrize("query", [{}, {"start_date": "2026-01-15 00:00:00"}, {"start_date": "x", "end_date": "y"}])
@@ -530,10 +530,10 @@ async def test_a_recording_is_real_audio_of_the_right_length(pbx, client):
     """8 kHz, mono, 16 bits, as long as the talk; no token is asked for, and the type says nothing."""
     row = pbx.add_record(duration=15)  # 8 of them ringing
     client.token = ""
-    answer = await client.get(row["recording_url"].removeprefix(pbx.url), checked=False)
+    response = await client.get(row["recording_url"].removeprefix(pbx.url), checked=False)
 
-    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/octet-stream")
-    with wave.open(io.BytesIO(answer.raw)) as audio:
+    assert (response.status, response.headers["Content-Type"]) == (200, "application/octet-stream")
+    with wave.open(io.BytesIO(response.raw)) as audio:
         assert (audio.getframerate(), audio.getnchannels(), audio.getsampwidth()) == (8000, 1, 2)
         assert audio.getnframes() == 7 * 8000
         assert len(set(audio.readframes(800))) > 10
@@ -551,9 +551,9 @@ async def test_a_recording_is_the_same_with_and_without_suffix_and_its_own(pbx, 
 async def test_a_long_talk_has_a_minute_of_recording(pbx, client):
     """Recordings stop at 60 seconds, so that tests stay quick."""
     pbx.add_record(id="long", duration=3600)
-    answer = await client.get("/recording/long", checked=False)
+    response = await client.get("/recording/long", checked=False)
 
-    with wave.open(io.BytesIO(answer.raw)) as audio:
+    with wave.open(io.BytesIO(response.raw)) as audio:
         assert audio.getnframes() == 60 * 8000
 
 
@@ -567,14 +567,14 @@ async def test_a_long_talk_has_a_minute_of_recording(pbx, client):
     ],
 )
 async def test_a_recording_is_given_in_pieces(pbx, client, asked, expected, content_range):
-    """A range is answered 206 with exactly those bytes."""
+    """The response to a range is 206 with exactly those bytes."""
     pbx.add_record(id="one")
     whole = (await client.get("/recording/one", checked=False)).raw
-    answer = await client.get("/recording/one", checked=False, headers={"Range": asked})
+    response = await client.get("/recording/one", checked=False, headers={"Range": asked})
     size = len(whole)
 
-    assert (answer.status, answer.raw) == (206, whole[expected])
-    assert answer.headers["Content-Range"] == content_range.format(size=size, last=size - 1, five=size - 5)
+    assert (response.status, response.raw) == (206, whole[expected])
+    assert response.headers["Content-Range"] == content_range.format(size=size, last=size - 1, five=size - 5)
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
@@ -582,9 +582,9 @@ async def test_a_range_outside_of_the_recording_is_416(pbx, client, asked):
     """A range that lies behind the end is refused with the size."""
     pbx.add_record(id="one")
     size = len((await client.get("/recording/one", checked=False)).raw)
-    answer = await client.get("/recording/one", checked=False, headers={"Range": asked})
+    response = await client.get("/recording/one", checked=False, headers={"Range": asked})
 
-    assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{size}")
+    assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{size}")
 
 
 @pytest.mark.parametrize("asked", ["seconds=1-2", "bytes=-", "bytes=9-3", "bytes=0-1,4-5"])
@@ -616,7 +616,7 @@ async def test_a_seeded_record_has_its_recording(pbx, client):
     pbx.seed_records(1, SINCE)
     row = (await client.get("/v1/cdr")).body["data"][0]
     answered, ended = (datetime.fromisoformat(row[name]) for name in ("time_answered", "time_ended"))
-    answer = await client.get(row["recording_url"].removeprefix(pbx.url), checked=False)
+    response = await client.get(row["recording_url"].removeprefix(pbx.url), checked=False)
 
-    with wave.open(io.BytesIO(answer.raw)) as audio:
+    with wave.open(io.BytesIO(response.raw)) as audio:
         assert audio.getnframes() == 8000 * min(60, (ended - answered).seconds)

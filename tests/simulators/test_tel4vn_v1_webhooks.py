@@ -77,8 +77,8 @@ async def test_the_end_is_told_with_durations_and_the_recording(pbx, client, hoo
     assert [(body["duration"], body["billsec"]) for body in (hangup, cdr)] == [(28, 20)] * 2
     assert "duration" not in ringing
     assert "recording_url" not in hangup
-    answer = await client.get(cdr["recording_url"].removeprefix(pbx.url), checked=False)
-    assert answer.raw[:4] == b"RIFF"
+    response = await client.get(cdr["recording_url"].removeprefix(pbx.url), checked=False)
+    assert response.raw[:4] == b"RIFF"
 
 
 async def test_an_inbound_call_is_told_from_customer_to_extension(pbx, hooked):
@@ -159,8 +159,8 @@ async def test_answer_and_hang_up_have_told_when_they_return(pbx, hooked):
 async def test_only_registered_events_are_sent_and_made_up_ones_never(pbx, client, listener):
     """Who asked for hangup hears only of hangup; an unknown event is accepted and silent."""
     for event in ("hangup", "create"):
-        answer = await client.post("/v1/event", {"callback_url": listener.url, "event": event}, checked=False)
-        assert answer.body == {"created": True}
+        response = await client.post("/v1/event", {"callback_url": listener.url, "event": event}, checked=False)
+        assert response.body == {"created": True}
     pbx.incoming("0899888999")
     await pbx.advance(30)
 
@@ -208,7 +208,7 @@ async def test_a_failed_webhook_is_sent_once_more(pbx, hooked):
 
 
 async def test_a_refused_webhook_is_not_sent_again(pbx, hooked):
-    """A 4xx is an answer."""
+    """A 4xx is a response."""
     hooked.statuses = [404]
     pbx.incoming("0899888999")
     await pbx.settle()
@@ -217,7 +217,7 @@ async def test_a_refused_webhook_is_not_sent_again(pbx, hooked):
 
 
 async def test_an_unanswered_webhook_is_sent_once_more(pbx, hooked):
-    """A listener who does not answer in time gets the same again."""
+    """A listener that does not respond in time gets the same webhook again."""
     hooked.deaf = True
     pbx.behaviour.webhook_timeout_seconds = 0.05
     pbx.incoming("0899888999")

@@ -1,4 +1,4 @@
-"""The wire document of TEL4VN v1, and the checker that holds requests and answers against it."""
+"""The wire document of TEL4VN v1, and the checker that holds requests and responses against it."""
 
 import re
 
@@ -64,9 +64,9 @@ async def test_the_simulator_serves_every_operation(client):
     """No documented operation is unknown to the simulator: without a token each is refused for the token only."""
     client.token = ""
     for method, path, said in OPERATIONS:
-        async with client.session.request(method, re.sub(r"\{\w+\}", "x", path)) as answer:
+        async with client.session.request(method, re.sub(r"\{\w+\}", "x", path)) as response:
             expected = 400 if said.get("security") == [] else 401
-            assert (path, answer.status) == (path, expected)
+            assert (path, response.status) == (path, expected)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_documented_answers_pass(path, status, body):
     ],
 )
 def test_wrong_answers_are_caught(path, status, body):
-    """An answer that the documents do not show is an AssertionError."""
+    """A response that the documents do not show is an AssertionError."""
     with pytest.raises(AssertionError):
         wire.check_answer("GET", path, status, body)
 

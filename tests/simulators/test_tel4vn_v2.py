@@ -54,9 +54,9 @@ async def test_the_simulator_serves_every_operation(client):
     """Without a token each is refused for the token only."""
     client.token = ""
     for method, path, said in OPERATIONS:
-        async with client.session.request(method, re.sub(r"\{\w+\}", "x", path)) as answer:
+        async with client.session.request(method, re.sub(r"\{\w+\}", "x", path)) as response:
             expected = 400 if said.get("security") == [] else 401
-            assert (path, answer.status) == (path, expected)
+            assert (path, response.status) == (path, expected)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ async def test_records_are_filtered_and_paged(pbx, client):
         pbx.add_record()
     filters = {"extension": "102", "phone": "0900000000", "duration": "5", "direction": "inbound"}
     for name, value in filters.items():
-        answer = await client.get("/v2/cdr", page="1", limit="10", **{name: value})
-        assert (name, answer.body["total"]) == (name, 1)
+        response = await client.get("/v2/cdr", page="1", limit="10", **{name: value})
+        assert (name, response.body["total"]) == (name, 1)
 
     second = await client.get("/v2/cdr", page="9", limit="3", offset="2")
     assert (len(second.body["data"]), second.body["offset"], second.body["total"]) == (2, 2, 4)
@@ -154,9 +154,9 @@ async def test_without_limit_and_offset_there_are_no_rows_at_a_host_that_counts_
     """The later edition says that both become -1."""
     pbx.behaviour.paging = "offset"
     pbx.add_record()
-    answer = await client.get("/v2/cdr", checked=False, limit="5")
+    response = await client.get("/v2/cdr", checked=False, limit="5")
 
-    assert answer.body == {"data": [], "limit": -1, "offset": -1, "total": 1}
+    assert response.body == {"data": [], "limit": -1, "offset": -1, "total": 1}
 
 
 async def test_recordings_are_served_for_both_mappings(pbx, client):
@@ -165,8 +165,8 @@ async def test_recordings_are_served_for_both_mappings(pbx, client):
     pbx.behaviour.cdr_mapping = "flex"
     flex = pbx.add_record()
     for url in (default["recording_url"], flex["recordFile"]):
-        answer = await client.get(url.removeprefix(pbx.url), checked=False)
-        assert answer.raw.startswith(b"RIFF")
+        response = await client.get(url.removeprefix(pbx.url), checked=False)
+        assert response.raw.startswith(b"RIFF")
 
 
 # Calls
@@ -179,17 +179,17 @@ async def test_a_customers_call_is_placed_in_either_form_and_recorded_with_its_c
     await pbx.advance(60)
 
     assert second["code"] == "0"
-    for answer, customer in ((first, "KH1"), (second, "KH2")):
-        assert (await client.get(f"/v2/cdr/{answer['call_id']}")).body["customer_id"] == customer
+    for response, customer in ((first, "KH1"), (second, "KH2")):
+        assert (await client.get(f"/v2/cdr/{response['call_id']}")).body["customer_id"] == customer
 
 
 @pytest.mark.parametrize(("agent", "code"), [("104", "USER_NOT_REGISTERED"), ("101", "USER_BUSY")])
 async def test_a_phone_that_is_away_or_busy_does_not_ring(pbx, client, agent, code):
     """The second form says so with a code of its own."""
     await client.get("/v1/click2call/async", ext="101", phone=NUMBER)
-    answer = await client.post("/v2/click2call", {"id": "KH1", "mobile": NUMBER, "agent": agent})
+    response = await client.post("/v2/click2call", {"id": "KH1", "mobile": NUMBER, "agent": agent})
 
-    assert (answer.body["code"], answer.body["status"], answer.body["error"]) == ("1", "fail", code)
+    assert (response.body["code"], response.body["status"], response.body["error"]) == ("1", "fail", code)
     assert len(pbx.originated) == 1
 
 
@@ -205,8 +205,8 @@ async def test_a_transfer_moves_the_customer(pbx, client, direction):
         await pbx.advance(3)
     await client.post(f"/v2/call/{call_id}/transfer", {"ext": "102"})
     for how in ("listen", "whisper", "barge"):
-        answer = await client.post(f"/v2/call/{call_id}/{how}", {"ext": "103"})
-        assert answer.body["status"] == ("success" if how == "listen" else "fail")
+        response = await client.post(f"/v2/call/{call_id}/{how}", {"ext": "103"})
+        assert response.body["status"] == ("success" if how == "listen" else "fail")
 
     call = pbx.calls[call_id]
     assert ({call.aleg, call.bleg}, call.extension) == ({NUMBER, "102"}, "102")
@@ -295,11 +295,11 @@ async def test_customers_are_blocked_in_a_queue(pbx, client):
 async def test_a_users_status_says_whether_the_softphone_is_there(pbx, client):
     """By id or user name, with a truth that is text."""
     phone = pbx.phones.extensions["104"]
-    answers = [await client.get(f"/v2/user/{key}/status") for key in (phone.user_id, phone.username)]
+    responses = [await client.get(f"/v2/user/{key}/status") for key in (phone.user_id, phone.username)]
     pbx.register("104")
-    answers.append(await client.get(f"/v2/user/{phone.username}/status"))
+    responses.append(await client.get(f"/v2/user/{phone.username}/status"))
 
-    assert [each.body["data"]["ext_loggedin"] for each in answers] == ["false", "false", "true"]
+    assert [each.body["data"]["ext_loggedin"] for each in responses] == ["false", "false", "true"]
     assert (await client.get("/v2/user/nobody/status")).body == {
         "code": 404,
         "content": "user is not existed",
@@ -324,10 +324,10 @@ async def test_customers_are_made_found_and_listed(pbx, client):
 async def test_a_wrong_number_is_refused_with_a_list(pbx, client):
     """The vendor's own words, field by field."""
     body = {"campaign_id": CAMPAIGN, "customer_code": "KH01", "phone_number": "12", "contract_number": "HD1"}
-    answer = await client.post("/v2/customer", body)
+    response = await client.post("/v2/customer", body)
 
     text = "Does not match pattern '^(84|0[3|5|7|8|9])+([0-9]{8})$'"
-    assert answer.body == {"code": 400, "content": [{"phone_number": text}], "error": "Bad Request"}
+    assert response.body == {"code": 400, "content": [{"phone_number": text}], "error": "Bad Request"}
     assert pbx.customers == {}
 
 
@@ -335,7 +335,7 @@ async def test_a_wrong_number_is_refused_with_a_list(pbx, client):
 
 
 async def test_envelopes_and_codes_can_be_turned(pbx, client):
-    """What asks for a user is answered in every shape that hosts have."""
+    """A user can be found in every shape of responses that hosts have."""
     seen = set()
     for envelope in ("data", "flat"):
         for code in ("int", "text", "absent"):
@@ -361,9 +361,9 @@ async def test_errors_can_hide_behind_200_but_not_those_of_tokens(pbx, client):
 )
 async def test_a_wrong_knob_is_refused(pbx, client, name, value):
     """The control plane changes nothing then."""
-    answer = await client.control("PATCH", "behaviour", {name: value})
+    response = await client.control("PATCH", "behaviour", {name: value})
 
-    assert (answer.status, getattr(pbx.behaviour, name) == value) == (400, False)
+    assert (response.status, getattr(pbx.behaviour, name) == value) == (400, False)
 
 
 @pytest.mark.parametrize(
@@ -395,12 +395,12 @@ async def test_the_control_plane_shows_queues_and_customers(pbx, client):
 
 
 async def test_a_fault_hits_an_operation(pbx, client):
-    """A queue whose start was executed and not answered has rung."""
+    """A queue whose start was executed without a response has rung."""
     pbx.add_queue("autocall", "Q1")
     pbx.faults.add(Fault("/v2/autocall/queue/start", kind="error_after"))
-    answer = await client.post("/v2/autocall/queue/start", {"queue_code": "Q1"}, checked=False)
+    response = await client.post("/v2/autocall/queue/start", {"queue_code": "Q1"}, checked=False)
 
-    assert (answer.status, pbx.queues["autocall", "Q1"].running, len(pbx.rung)) == (500, True, 1)
+    assert (response.status, pbx.queues["autocall", "Q1"].running, len(pbx.rung)) == (500, True, 1)
 
 
 async def test_a_log_of_requests_fits_the_document(pbx, client):

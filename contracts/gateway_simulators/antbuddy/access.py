@@ -1,4 +1,4 @@
-"""Who may come in: the application's id, and hashes that only who has its secret can make (004:17, 004:74, 004:117)."""
+"""The application that AntBuddy lets in: its id, and hashes made with its secret (004:17, 004:74, 004:117)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from gateway_simulators.clock import Clock, Timer
 
 GREGORIAN = 62_167_219_200  # seconds from the year 0 to 1970
 REALM = "sim.antbuddy.example.vn"
-# What a leg brings along and nobody should keep: addresses and keys of the media.
+# Addresses and keys of the media: a leg brings them along, and no client should keep them.
 SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.15\r\na=ice-pwd:sdp-secret-of-the-simulator\r\n"
 
 Phase = Literal["extension_ringing", "number_ringing", "answered", "ended"]
@@ -86,6 +86,10 @@ class Call:
             return "IVR"
         return {"USER_BUSY": "BUSY", "ORIGINATOR_CANCEL": "CANCELLED"}.get(self.cause or "", "UNSUCCESS")
 
+    def shown(self) -> dict[str, Any]:
+        """Give all of it that JSON can say."""
+        return attrs.asdict(self, filter=lambda field, value: field.name != "timer")
+
 
 @attrs.define(eq=False, kw_only=True)
 class Phones:
@@ -103,7 +107,7 @@ class Phones:
     originated: list[Originated] = attrs.field(factory=list, init=False)
     _serial: int = attrs.field(default=0, init=False)
 
-    def register(self, extension: str, sip_user: str | None, sip_password: str | None, *, registered: bool) -> None:
+    def register(self, extension: str, sip_user: str | None, sip_password: str | None, *, registered: bool) -> Device:
         """Make a device, or change the one there is."""
         device = self.devices.get(extension)
         if device is None:
@@ -112,6 +116,7 @@ class Phones:
             )
         device.sip_user, device.sip_password = sip_user or device.sip_user, sip_password or device.sip_password
         device.registered = registered
+        return device
 
     def close(self) -> None:
         """Let nothing happen any more."""
@@ -147,7 +152,7 @@ class Phones:
         return call
 
     def incoming(self, number: str, hotline: str, devices: list[Device]) -> Call:
-        """Let somebody outside call; all of *devices* ring that are registered."""
+        """Let an outside party call; all of *devices* ring that are registered."""
         call = self._new("inbound", devices[0], number, hotline, "extension_ringing")
         self._create(call, call.call_id, None)
         for device in devices:
@@ -189,10 +194,10 @@ class Phones:
         self.calls[call.call_id] = call
         return call
 
-    # -- what people do --------------------------------------------------------------------------------------------
+    # -- answers and ends ------------------------------------------------------------------------------------------
 
     def answer(self, call: Call, extension: str | None = None) -> None:
-        """Let everybody pick up whom the call waits for; of several devices that of *extension*, or the first."""
+        """Let the devices pick up that the call waits for; of several that of *extension*, or the first."""
         if call.phase == "answered":
             raise ValueError(f"call {call.call_id} is answered already")
         if call.direction == "outbound":
@@ -308,7 +313,7 @@ class Phones:
     def _fields(self, event: str, call: Call, leg: LegState, other: LegState | None) -> dict[str, Any]:
         caller, callee = self._numbers(call, leg)
         now = self.clock.now()
-        # Seen from the switch: a leg that somebody placed comes in, one that the switch placed goes out.
+        # Seen from the switch: a leg that a person placed comes in, one that the switch placed goes out.
         inwards = leg.a_leg and not call.clicked
         variables: dict[str, Any] = {"Account-ID": self.account_id}
         if self.behaviour.bridge_ids:
@@ -352,7 +357,7 @@ class Phones:
         return fields
 
     def _numbers(self, call: Call, leg: LegState) -> tuple[str, str]:
-        """Who the leg comes from and whom it goes to."""
+        """Give the numbers that the leg comes from and goes to."""
         match call.direction:
             case "inbound":
                 return call.number, call.hotline if leg.device is None else leg.device.extension

@@ -27,7 +27,7 @@ class RecordBook:
     _serial: int = attrs.field(default=0, init=False)
 
     def add(self, overrides: dict[str, Any]) -> Row:
-        """Add a finished call; what is not given is that of an answered outbound one until now."""
+        """Add a finished call: an answered outbound one until now, with *overrides* on top."""
         duration = overrides.get("duration_seconds", 50)
         seconds = int(duration) if isinstance(duration, int | float) else 0
         self._serial += 1

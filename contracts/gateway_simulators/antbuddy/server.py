@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 
 import attrs
-import orjson
 from aiohttp import web
 
 from gateway_simulators.antbuddy.access import Access
@@ -20,49 +18,20 @@ from gateway_simulators.antbuddy.records import RecordBook
 from gateway_simulators.antbuddy.sockets import Sockets
 from gateway_simulators.audio import file_answer, wav
 from gateway_simulators.clock import Clock
-from gateway_simulators.faults import Faults, hang_up
-from gateway_simulators.writing import written
+from gateway_simulators.control_plane import CONTROL
+from gateway_simulators.faults import Faults, close_connection
+from gateway_simulators.json_responses import json_response
+from gateway_simulators.received_requests import BODY, ReceivedRequests, Refused
 
-CONTROL = "/_simulator/"
 LONGEST_RANGE = timedelta(days=31)
 LARGEST_PAGE = 100
 
 _LONGEST_RECORDING_SECONDS = 60
-_BODY = web.RequestKey("body", object)
-
-
-@attrs.frozen
-class ReceivedRequest:
-    """A request that reached the vendor, whatever became of it.
-
-    *path* is as it was sent, header names are in lower case, *body* is JSON.
-    """
-
-    method: str
-    path: str
-    query: list[tuple[str, str]]
-    headers: dict[str, str]
-    body: Any
-    at: datetime
-
-
-class _Refused(Exception):
-    """The request is answered with an error."""
-
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers = headers
-
-
-class _Closing(Exception):
-    """The vendor ends while the request waits."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Server:
-    """Answers the vendor's operations from its state."""
+    """Carries out the vendor's operations on its state."""
 
     clock: Clock
     behaviour: Behaviour
@@ -73,11 +42,15 @@ class Server:
     sockets: Sockets
     url: Callable[[], str]
     on_change: Callable[[], None]
-    requests: list[ReceivedRequest] = attrs.field(factory=list, init=False)
-    closing: bool = attrs.field(default=False, init=False)
+    requests: ReceivedRequests = attrs.field(init=False)
     cut_recording_after: int | None = attrs.field(default=None, init=False)
     _second: int = attrs.field(default=0, init=False)
     _in_second: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.requests = ReceivedRequests(
+            clock=self.clock, faults=self.faults, on_change=self.on_change, refusal=_refusal
+        )
 
     def application(self) -> web.Application:
         """Build the application, with every operation and nothing of the control plane."""
@@ -100,25 +73,7 @@ class Server:
             return await handler(request)
         if not request.path.startswith(("/oapi/", "/nkrecord/")):
             return await self._socket(request, handler)
-        try:
-            raw = await request.read()
-        except web.HTTPRequestEntityTooLarge as error:
-            return _answer(error.status, {"message": error.reason})
-        request[_BODY] = body = _parsed(raw)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append(
-            ReceivedRequest(
-                request.method, request.rel_url.raw_path, list(request.query.items()), headers, body, self.clock.now()
-            )
-        )
-        self.on_change()
-        execute = partial(self._execute, request, handler)
-        fault = self.faults.take(request.method, request.path)
-        try:
-            answer = await (execute(heard=True) if fault is None else self.faults.answer(fault, request, execute))
-        except _Closing:
-            return hang_up(request)
-        return await self._cut(request, answer)
+        return await self._cut(request, await self.requests.respond(request, partial(self._counted, handler)))
 
     async def _socket(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -128,32 +83,18 @@ class Server:
             return await handler(request)
 
         async def execute(*, heard: bool) -> web.Response:
-            answer = await handler(request)
-            if not isinstance(answer, web.Response):
-                raise TypeError("a socket has no answer that could be wrong")
-            return answer
+            response = await handler(request)
+            if not isinstance(response, web.Response):
+                raise TypeError("a socket has no response that could be wrong")
+            return response
 
         return await self.faults.answer(fault, request, execute)
 
-    async def _execute(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-        *,
-        heard: bool,
-    ) -> web.Response:
-        if self.closing:  # a request that a fault held until the end must not ring anybody now
-            raise _Closing
-        try:
-            self._count(request)
-            answer = await handler(request)
-        except _Refused as refused:
-            return _answer(refused.status, {"message": refused.message}, refused.headers)
-        except web.HTTPException as error:
-            return _answer(error.status, {"message": error.reason})
-        if not isinstance(answer, web.Response):
-            raise TypeError(f"{request.path} answered with a {type(answer).__name__}")
-        return answer
+    async def _counted(
+        self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], request: web.Request
+    ) -> web.StreamResponse:
+        self._count(request)
+        return await handler(request)
 
     def _count(self, request: web.Request) -> None:
         limit = self.behaviour.requests_per_second
@@ -163,46 +104,46 @@ class Server:
         self._in_second = self._in_second + 1 if second == self._second else 1
         self._second = second
         if self._in_second > limit:
-            raise _Refused(503, "Request limit exceeded", {"Retry-After": "1"})
+            raise Refused(503, "Request limit exceeded", headers={"Retry-After": "1"})
 
-    async def _cut(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
-        """Break a recording off, when that was asked for."""
+    async def _cut(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        """Break a recording off, when a test set `cut_recording_after`."""
         after = self.cut_recording_after
-        if after is None or not request.path.startswith("/nkrecord/") or answer.status not in {200, 206}:
-            return answer
+        if after is None or not request.path.startswith("/nkrecord/") or response.status not in {200, 206}:
+            return response
         self.cut_recording_after = None
-        content = answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b""
-        part = web.StreamResponse(status=answer.status, headers=answer.headers)
+        content = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+        part = web.StreamResponse(status=response.status, headers=response.headers)
         part.content_length = len(content)
         await part.prepare(request)
         await part.write(content[:after])
-        hang_up(request)
+        close_connection(request)
         return part
 
     def _admit_post(self, request: web.Request) -> None:
         if not self.access.admits_headers({name.lower(): value for name, value in request.headers.items()}):
-            raise _Refused(401, "x-auth-app-id or x-auth-app-hash is wrong")
+            raise Refused(401, "x-auth-app-id or x-auth-app-hash is wrong")
 
     def _admit_get(self, request: web.Request, *names: str) -> None:
         if not self.access.admits_query(request.query, names):
-            raise _Refused(401, "appId or hash is wrong")
+            raise Refused(401, "appId or hash is wrong")
 
     # -- operations ------------------------------------------------------------------------------------------------
 
     async def _issue_token(self, request: web.Request) -> web.Response:
         self._admit_post(request)
-        return _answer(200, self.access.issue())
+        return json_response(200, self.access.issue())
 
     async def _click_to_call(self, request: web.Request) -> web.Response:
         self._admit_post(request)
-        body = request[_BODY]
+        body = request[BODY]
         given = body if isinstance(body, dict) else {}
         user, password = given.get("sipUser"), given.get("sipPassword")
         if not user or not password:
-            raise _Refused(400, "sipUser and sipPassword are required")
+            raise Refused(400, "sipUser and sipPassword are required")
         device = self.phones.login(user, password)
         if device is None:
-            raise _Refused(400, "Device offline")
+            raise Refused(400, "Device offline")
         self.phones.dial(device, request.match_info["number"])
         self.on_change()
         return web.Response(text="OK")  # the document shows the status, and no body
@@ -211,13 +152,13 @@ class Server:
         self._admit_get(request, "created_from", "created_to", "limit", "page")
         first, last = _time(request, "created_from"), _time(request, "created_to")
         if last - first > LONGEST_RANGE:
-            raise _Refused(400, "The time filter is 31 days at most")
+            raise Refused(400, "The time filter is 31 days at most")
         oldest = self.behaviour.oldest_days
         if oldest and first < self.clock.now() - timedelta(days=oldest):
-            raise _Refused(400, f"The call history is kept for {oldest} days")
+            raise Refused(400, f"The call history is kept for {oldest} days")
         limit, page = _number(request, "limit", 20), _number(request, "page", 1)
         if limit > LARGEST_PAGE:
-            raise _Refused(400, "limit is 100 at most")
+            raise Refused(400, "limit is 100 at most")
         limit = self.behaviour.page_rows or limit
         if self.behaviour.paging != "document":
             page = 1
@@ -231,29 +172,29 @@ class Server:
             by_end=self.behaviour.filed_under == "end",
             ends_included=self.behaviour.ends_included,
         )
-        return _answer(200, {"data": rows} if self.behaviour.envelope == "data" else rows)
+        return json_response(200, {"data": rows} if self.behaviour.envelope == "data" else rows)
 
     async def _play_recording(self, request: web.Request) -> web.Response:
         self._admit_get(request, "media")
         name = request.query.get("media", "")
         if self.records.find_recording(name) is None:
-            raise _Refused(404, "Not Found")
+            raise Refused(404, "Not Found")
         path = f"/nkrecord/{quote(name, safe='')}"
         expires = int(self.clock.now().timestamp() + self.behaviour.link_seconds)
         signature = self.access.signature(name, expires)
         query = f"AWSAccessKeyId=E7IPYE4LN28Y4I6T4400&Expires={expires}&Signature={signature}%3D"
-        return _answer(200, {"media": f"{self.url()}{path}?{query}"})
+        return json_response(200, {"media": f"{self.url()}{path}?{query}"})
 
     async def _get_recording(self, request: web.Request) -> web.Response:
         name, query = request.match_info["name"], request.query
         expires = query.get("Expires", "")
         if not expires.isdigit() or query.get("Signature") != self.access.signature(name, int(expires)) + "=":
-            raise _Refused(403, "SignatureDoesNotMatch")
+            raise Refused(403, "SignatureDoesNotMatch")
         if self.clock.now().timestamp() >= int(expires):
-            raise _Refused(403, "Request has expired")
+            raise Refused(403, "Request has expired")
         row = self.records.find_recording(name)
         if row is None:
-            raise _Refused(404, "NoSuchKey")
+            raise Refused(404, "NoSuchKey")
         seconds = row.get("billing_seconds")
         length = min(int(seconds), _LONGEST_RECORDING_SECONDS) if isinstance(seconds, int | float) else 1
         return file_answer(
@@ -263,15 +204,8 @@ class Server:
         )
 
 
-def _parsed(raw: bytes) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, body=written(body), content_type="application/json", headers=headers)
+def _refusal(refused: Refused) -> web.Response:
+    return json_response(refused.status, {"message": refused.error}, refused.headers)
 
 
 def _time(request: web.Request, name: str) -> datetime:
@@ -279,9 +213,9 @@ def _time(request: web.Request, name: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise _Refused(400, f"{name} is not a time") from None
+        raise Refused(400, f"{name} is not a time") from None
     if found.tzinfo is None:
-        raise _Refused(400, f"{name} is not a time in UTC")
+        raise Refused(400, f"{name} is not a time in UTC")
     return found
 
 
@@ -290,5 +224,5 @@ def _number(request: web.Request, name: str, default: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and 1 <= int(text) < 10**9):
-        raise _Refused(400, f"{name} is a number from 1 on")
+        raise Refused(400, f"{name} is a number from 1 on")
     return int(text)

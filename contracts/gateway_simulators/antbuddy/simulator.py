@@ -1,25 +1,28 @@
-"""AntBuddy as tests and demos hold it in their hands."""
+"""The AntBuddy that tests and demos hold."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+import attrs
 from aiohttp import web
 
 from gateway_simulators.antbuddy.access import Access
 from gateway_simulators.antbuddy.behaviour import Behaviour
-from gateway_simulators.antbuddy.control import add_control_plane
-from gateway_simulators.antbuddy.phones import Call, Originated, Phones
+from gateway_simulators.antbuddy.phones import Call, Device, Originated, Phones
 from gateway_simulators.antbuddy.records import RecordBook, Row
-from gateway_simulators.antbuddy.server import ReceivedRequest, Server
+from gateway_simulators.antbuddy.server import Server
 from gateway_simulators.antbuddy.sockets import Emitted, Sockets
-from gateway_simulators.clock import Clock, LiveClock, ManualClock
+from gateway_simulators.clock import Clock, LiveClock, moved_by_hand
+from gateway_simulators.control_plane import ControlPlane
 from gateway_simulators.faults import Faults
+from gateway_simulators.received_requests import ReceivedRequest
+from gateway_simulators.serving import serving
+from gateway_simulators.watchers import Watchers
 
 HOTLINE = "02873019555"
 APP_ID = "6544646543674"
@@ -30,7 +33,7 @@ ACCOUNT_ID = "4f0c9c1de5e24a5fb5e3a5b0a9a3c1d2"
 class AntbuddySimulator:
     """AntBuddy on a socket of its own, with the devices of extensions 101, 102 and 103 registered, and that of 104 not.
 
-    It obeys the vendor's wire document, does wrong what `faults` says, and is moved by its clock: with a `ManualClock`
+    It obeys the vendor's wire document, makes the faults of `faults`, and is moved by its clock: with a `ManualClock`
     nothing happens until `advance`. The event socket is at the same address. Beside the vendor's operations it serves a
     control plane below `/_simulator/`, for users in other languages; keep it on loopback.
 
@@ -55,7 +58,7 @@ class AntbuddySimulator:
         self.account_id = account_id
         self._host, self._port = host, port
         self._url = ""
-        self._watchers: set[asyncio.Future[None]] = set()
+        self._watchers = Watchers()
         self._exits = AsyncExitStack()
         self._access = Access(clock=self.clock, behaviour=self.behaviour, app_id=app_id, app_secret=app_secret)
         self._sockets = Sockets(
@@ -63,7 +66,7 @@ class AntbuddySimulator:
             behaviour=self.behaviour,
             access=self._access,
             account_id=account_id,
-            on_change=self._changed,
+            on_change=self._watchers.changed,
         )
         self._phones = Phones(
             clock=self.clock,
@@ -86,12 +89,21 @@ class AntbuddySimulator:
             records=self._records,
             sockets=self._sockets,
             url=lambda: self.url,
-            on_change=self._changed,
+            on_change=self._watchers.changed,
         )
-        self.faults.on_change = self._changed
+        self.faults.on_change = self._watchers.changed
         for extension in ("101", "102", "103"):
             self.register(extension)
         self._phones.register("104", None, None, registered=False)
+
+    @property
+    def control(self) -> ControlPlane:
+        """The control plane below `/_simulator/`."""
+        return ControlPlane(
+            simulator=self,
+            phone_fields=("sip_user", "sip_password"),
+            more=[("POST", "cut-sockets", self._cut_sockets_from_outside)],
+        )
 
     async def __aenter__(self) -> Self:
         try:
@@ -103,24 +115,17 @@ class AntbuddySimulator:
 
     async def _start(self) -> None:
         app = self._server.application()
-        add_control_plane(app, self)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        self._exits.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, self._host, self._port, backlog=4096).start()
-        port = runner.addresses[0][1]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 — compared, not bound
-        self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.control.add_to(app)
+        self._url = await self._exits.enter_async_context(serving(app, self._host, self._port))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server.closing = True
+        self._server.requests.closing = True
         self.faults.close()
         self._phones.close()
         await self._sockets.cut()
-        for watcher in self._watchers:
-            watcher.cancel()
+        self._watchers.close()
         await self._exits.aclose()
 
     # -- what it is ------------------------------------------------------------------------------------------------
@@ -139,12 +144,12 @@ class AntbuddySimulator:
 
     @property
     def app_id(self) -> str:
-        """Who asks."""
+        """The id of the one application that is let in."""
         return self._access.app_id
 
     @property
     def app_secret(self) -> str:
-        """What hashes are made with."""
+        """The secret that hashes are made with."""
         return self._access.app_secret
 
     @property
@@ -160,7 +165,7 @@ class AntbuddySimulator:
     @property
     def requests(self) -> list[ReceivedRequest]:
         """Every request that was received, oldest first; not the sockets', nor the control plane's."""
-        return self._server.requests
+        return self._server.requests.kept
 
     @property
     def originated(self) -> list[Originated]:
@@ -189,7 +194,7 @@ class AntbuddySimulator:
 
     @property
     def sessions_killed(self) -> int:
-        """How many sessions ended because the client sent what the real server crashes on, or nothing at all."""
+        """How many sessions ended because the client sent nothing, or a frame that the real server crashes on."""
         return self._sockets.killed
 
     @property
@@ -207,17 +212,30 @@ class AntbuddySimulator:
         """The devices and the calls."""
         return self._phones
 
+    def state(self) -> dict[str, Any]:
+        """Give what the control plane shows beside the time, the address, the faults and the behaviour."""
+        return {
+            "socket_url": self.socket_url,
+            "credentials": {"app_id": self.app_id, "app_secret": self.app_secret, "account_id": self.account_id},
+            "devices": self.devices,
+            "extensions": [attrs.asdict(device) for device in self._phones.devices.values()],
+            "calls": [call.shown() for call in self.calls.values()],
+            "originated": [attrs.asdict(dialled) for dialled in self.originated],
+            "subscribers": self.subscribers,
+            "emitted": [{"event": each.event, "call_id": each.call_id} for each in self.emitted],
+        }
+
     # -- what can be done to it ------------------------------------------------------------------------------------
 
-    def register(self, extension: str, *, sip_user: str | None = None, sip_password: str | None = None) -> None:
+    def register(self, extension: str, *, sip_user: str | None = None, sip_password: str | None = None) -> Device:
         """Let the device of an extension log in; makes it when there is none."""
-        self._phones.register(extension, sip_user, sip_password, registered=True)
+        return self._phones.register(extension, sip_user, sip_password, registered=True)
 
-    def unregister(self, extension: str) -> None:
+    def unregister(self, extension: str) -> Device:
         """Let the device of an extension log out; a call that it is in goes on."""
         if extension not in self._phones.devices:
             raise ValueError(f"there is no extension {extension!r}")
-        self._phones.register(extension, None, None, registered=False)
+        return self._phones.register(extension, None, None, registered=False)
 
     def add_record(self, **overrides: Any) -> Row:
         """Add a finished call and give back its row as the vendor would send it.
@@ -247,9 +265,9 @@ class AntbuddySimulator:
         return self._phones.internal(self._phones.devices[extension], self._phones.devices[other]).call_id
 
     async def answer(self, call_id: str, *, extension: str | None = None) -> None:
-        """Let everybody pick up now whom a call waits for, and wait until the events are sent.
+        """Let the devices pick up now that a call waits for, and wait until the events are sent.
 
-        *extension* says who of a ring group picks up. Raises: NoSuchCall, and ValueError when nobody rings.
+        *extension* says which device of a ring group picks up. Raises: NoSuchCall, and ValueError when no device rings.
         """
         self._phones.answer(self._phones.call(call_id), extension)
         await self.settle()
@@ -264,7 +282,7 @@ class AntbuddySimulator:
         self._access.tokens.clear()
 
     async def cut_sockets(self) -> int:
-        """Drop every event connection without a goodbye, after what was sent already; gives how many there were."""
+        """Drop every event connection without a goodbye, once all events are sent; gives how many there were."""
         return await self._sockets.cut()
 
     def cut_recording(self, after: int) -> None:
@@ -284,10 +302,9 @@ class AntbuddySimulator:
 
         Raises: TypeError when the clock is not a `ManualClock`.
         """
-        if not isinstance(self.clock, ManualClock):
-            raise TypeError("only a ManualClock can be advanced; this clock runs by itself")
+        clock = moved_by_hand(self.clock)
         await self.settle()
-        await self.clock.advance(seconds)
+        await clock.advance(seconds)
         await self.settle()
 
     async def settle(self) -> None:
@@ -295,24 +312,16 @@ class AntbuddySimulator:
         await self._sockets.settle()
 
     async def until(self, happened: Callable[[], object]) -> None:
-        """Wait until *happened* gives something true; it is asked again whenever something was received or done.
+        """Wait until *happened* gives something true; it is tried again each time something was received or done.
 
         For example `await pbx.until(lambda: pbx.subscribers)`.
         """
-        while not happened():
-            watcher = asyncio.get_running_loop().create_future()
-            self._watchers.add(watcher)
-            try:
-                await watcher
-            finally:
-                self._watchers.discard(watcher)
+        await self._watchers.until(happened)
 
     # -- between its parts -----------------------------------------------------------------------------------------
 
-    def _changed(self) -> None:
-        for watcher in self._watchers:
-            if not watcher.done():
-                watcher.set_result(None)
+    async def _cut_sockets_from_outside(self, request: web.Request, body: dict[str, Any]) -> object:
+        return {"cut": await self.cut_sockets()}
 
     def _ended(self, call: Call) -> None:
         async def write() -> None:
@@ -346,4 +355,4 @@ class AntbuddySimulator:
                 "recording": f"call_recording_{call.call_id}.mp3" if call.answered_at else "",
             }
         )
-        self._changed()
+        self._watchers.changed()

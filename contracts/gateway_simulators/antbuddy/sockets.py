@@ -44,7 +44,7 @@ class _Killed(Exception):
 
 @attrs.define(eq=False, kw_only=True)
 class Session:
-    """One connection, and what it subscribed to."""
+    """One connection, and its subscriptions."""
 
     socket: web.WebSocketResponse
     request: web.Request
@@ -85,7 +85,7 @@ class Sockets:
     # -- telling ---------------------------------------------------------------------------------------------------
 
     def tell(self, event: str, payload: dict[str, Any]) -> None:
-        """Give an event to everybody who subscribed to it."""
+        """Give an event to every session that subscribed to it."""
         receivers = [session for session in self.sessions if session.wants(event)]
         for session in receivers:
             self._give(session, event, payload)
@@ -107,7 +107,7 @@ class Sockets:
             session.sent.put_nowait(f"5:::{_json({'name': event, 'args': payload})}")
 
     def send(self, text: str) -> None:
-        """Send *text*, whatever it is, to everybody."""
+        """Send *text*, even if it is no packet, to every session."""
         for session in self.sessions:
             session.sent.put_nowait(text)
 
@@ -116,7 +116,7 @@ class Sockets:
         await asyncio.gather(*(session.sent.join() for session in self.sessions))
 
     async def cut(self) -> int:
-        """Send what is on its way, then drop every connection without a goodbye; gives how many there were."""
+        """Send all that is on its way, then drop every connection without a goodbye; gives how many there were."""
         await self.settle()
         for session in (cut := [session for session in self.sessions if not session.gone]):
             self._end(session)
@@ -152,7 +152,7 @@ class Sockets:
             return
         if kind == "0":
             raise _Killed
-        # Kazoo's server matches an empty id and a list of one argument, and crashes on whatever else there is.
+        # Kazoo's server matches an empty id and a list of one argument, and crashes on everything else.
         if kind != "5" or packet_id or endpoint:
             raise _Killed
         event = _loaded(data)

@@ -1,1 +1,1 @@
-"""What the simulators of TEL4VN's products share: telephones, records, webhooks, and the server around them."""
+"""The parts that the simulators of both TEL4VN products share: telephones, records, webhooks, and the server."""

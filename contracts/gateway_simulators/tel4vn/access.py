@@ -1,4 +1,4 @@
-"""Who may come in: the one account of a PBX, and the tokens it gets."""
+"""The one account that a PBX lets in, and the tokens that the account gets."""
 
 from __future__ import annotations
 

@@ -1,37 +1,13 @@
-"""How a PBX behaves: what tests and demos may turn while it runs."""
+"""The settings that say how a PBX behaves; tests and demos may change them while it runs."""
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any, Literal, get_args
 
 import attrs
-from attrs import setters, validators
+from attrs import validators
 
-flag = validators.instance_of(bool)
-
-
-def seconds(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
-        raise ValueError(f"{field.name} is a number of seconds from 0 on, not {value!r}")
-
-
-def at_least_one(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{field.name} is a whole number from 1 on, not {value!r}")
-
-
-def _answers(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, bool) and value != "busy":
-        raise ValueError(f'{field.name} is true, false or "busy", not {value!r}')
-
-
-def _share(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"{field.name} is a number from 0 to 1, not {value!r}")
-
-
-checked = setters.pipe(setters.convert, setters.validate)
+from gateway_simulators.behaviour_checks import checked, flag, number_answers, seconds, share, whole_number_from
 
 Paging = Literal["document", "page", "offset", "scroll", "first_page", "everything"]
 
@@ -44,13 +20,13 @@ def _event_names(value: Any) -> frozenset[str]:
 
 @attrs.define(eq=False, on_setattr=checked)
 class WebhookFaults:
-    """What goes wrong between the PBX and whoever listens."""
+    """The faults between the PBX and the listeners of its webhooks."""
 
     duplicate: bool = attrs.field(default=False, validator=flag)
-    """Send everything twice, as a vendor does who missed the answer."""
+    """Send everything twice, as a vendor does that missed the listener's response."""
     drop: frozenset[str] = attrs.field(default=frozenset(), converter=_event_names)
     """Events, by the vendor's names, that are never sent."""
-    drop_rate: float = attrs.field(default=0, validator=_share)
+    drop_rate: float = attrs.field(default=0, validator=share)
     """The share of all webhooks that are never sent, chosen by chance, the same in every run."""
     reorder: bool = attrs.field(default=False, validator=flag)
     """Hold back the webhooks of a call until its last one (`cdr`), then send them newest first."""
@@ -60,7 +36,7 @@ class WebhookFaults:
 
 @attrs.define(eq=False, on_setattr=checked)
 class PbxBehaviour:
-    """The knobs of the PBX. Durations are seconds of the PBX's clock unless they say otherwise."""
+    """The settings of the PBX. Durations are seconds of the PBX's clock unless they say otherwise."""
 
     ring_seconds: float = attrs.field(default=3, validator=seconds)
     """How long an extension rings before it picks up, or gives up."""
@@ -71,7 +47,7 @@ class PbxBehaviour:
     park_seconds: float = attrs.field(default=10, validator=seconds)
     """How long a parked party waits for a transfer."""
     extension_answers: bool = attrs.field(default=True, validator=flag)
-    number_answers: bool | Literal["busy"] = attrs.field(default=True, validator=_answers)
+    number_answers: bool | Literal["busy"] = attrs.field(default=True, validator=number_answers)
     ring_group_shares_sip_call_id: bool = attrs.field(default=False, validator=flag)
     """Whether the record of a ring group's call has the sip_call_id of its events; no document says."""
     token_seconds: float = attrs.field(default=3540, validator=seconds)
@@ -93,14 +69,14 @@ class PbxBehaviour:
     scroll id only. And hosts that overlook where a page starts: `first_page` always gives the first page, `everything`
     all rows. Customers are cut by their offset only [002:1554-1562], unless it is overlooked.
     """
-    scroll_page: int = attrs.field(default=50, validator=at_least_one)
-    """Records in one answer when `limit` is not given."""
-    largest_page: int = attrs.field(default=10_000, validator=at_least_one)
-    """Records in one answer at most, whatever `limit` says; no document says how many."""
+    scroll_page: int = attrs.field(default=50, validator=whole_number_from(1))
+    """Records in one response when `limit` is not given."""
+    largest_page: int = attrs.field(default=10_000, validator=whole_number_from(1))
+    """Records in one response at most, also when `limit` is larger; no document says how many."""
     recording_delay_seconds: float = attrs.field(default=0, validator=seconds)
     """How long after the end of a call its recording is not there yet (404)."""
     webhook_form: bool = attrs.field(default=False, validator=flag)
     """Send webhooks as a web form instead of JSON; no document says which."""
     webhook_timeout_seconds: float = attrs.field(default=5, validator=seconds)
-    """How long, in real time, a listener may take to answer a webhook before it is sent again, once."""
+    """How long, in real time, a listener may take to respond to a webhook before it is sent again, once."""
     webhook_faults: WebhookFaults = attrs.field(factory=WebhookFaults, validator=validators.instance_of(WebhookFaults))

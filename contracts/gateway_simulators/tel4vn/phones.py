@@ -1,7 +1,7 @@
-"""The telephones of the PBX: who is registered, who talks to whom, and what happens next.
+"""The telephones of the PBX: extensions, live calls, and the next step of each call.
 
-Everything here is synchronous: a change of state is one step, whatever the clock. The outside world is told through
-the `Listener`.
+Everything here is synchronous: a change of state is one step, with every clock. `Phones` tells the other parts of the
+PBX through `on_event` and `on_end`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 import attrs
@@ -86,7 +86,7 @@ class Call:
     supervisors: dict[str, Monitoring] = attrs.field(factory=dict)
     timer: Timer | None = None
     picked_up: asyncio.Future[None] | None = None
-    """Done when the extension picked up or hung up: what the synchronous click-to-call waits for [001:32]."""
+    """Done when the extension picked up or hung up; the synchronous click-to-call waits for it [001:32]."""
 
     @property
     def state(self) -> str:
@@ -105,6 +105,11 @@ class Call:
             return 0
         return int(self.ended_at.timestamp()) - int(self.answered_at.timestamp())
 
+    def shown(self) -> dict[str, Any]:
+        """Give all of it that JSON can say."""
+        unsayable = ("timer", "picked_up")
+        return {**attrs.asdict(self, filter=lambda field, value: field.name not in unsayable), "state": self.state}
+
 
 class PhoneError(Exception):
     """A refusal; *code* is the vendor's word for it, None where it has none [000:230]."""
@@ -118,7 +123,7 @@ class NoSuchCall(LookupError):
     """There is no live call with that id."""
 
 
-# What an unanswered call is called, by its cause; anything else FAILED.
+# The status of an unanswered call by its cause; of any other cause FAILED.
 _UNANSWERED = {
     "NORMAL_CLEARING": "CANCELLED",
     "ORIGINATOR_CANCEL": "CANCELLED",
@@ -134,7 +139,7 @@ _UNANSWERED = {
 class Phones:
     """All extensions and all live calls. A call waits for at most one timer, and needs no task of its own.
 
-    *on_event* hears what happens to a call in the vendor's words, with the extension that it happened to; *on_end*
+    *on_event* hears the events of a call in the vendor's words, with the extension that each concerns; *on_end*
     hears of an ended call first, to write its record. *settle* is waited for after each step that the clock makes.
     """
 
@@ -169,7 +174,7 @@ class Phones:
             raise NoSuchCall(f"there is no live call {call_id!r}") from None
 
     def close(self) -> None:
-        """Stop all timers and let go of whoever waits."""
+        """Stop all timers, and let requests go on that wait for an extension to pick up."""
         for call in self.calls.values():
             self._stop(call)
 
@@ -240,7 +245,7 @@ class Phones:
         return call
 
     def answer(self, call: Call, extension: str | None) -> None:
-        """Let everybody pick up whom the call still waits for; of a ring group *extension*, or the first that rings."""
+        """Let the phones pick up that the call waits for; of a ring group *extension*, or the first that rings."""
         if call.phase not in ("extension_ringing", "number_ringing"):
             raise ValueError(f"call {call.call_id} is {call.phase} already")
         if call.direction == "inbound":
@@ -253,7 +258,7 @@ class Phones:
         self._connect(call)
 
     def end(self, call: Call, cause: str, status: str | None = None) -> None:
-        """End a call: everybody is free again, then come the record and the last events."""
+        """End a call: its phones are free again, then come the record and the last events."""
         call.ended_at = self.clock.now()
         call.cause = cause
         call.status = status or ("ANSWERED" if call.answered_at else _UNANSWERED.get(cause, "FAILED"))

@@ -7,7 +7,6 @@ a `Position` names a place in it, so that a scroll goes on where it stopped alth
 from __future__ import annotations
 
 import heapq
-import re
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -19,12 +18,9 @@ from uuid import uuid4
 
 import attrs
 
-from gateway_simulators.tel4vn.vendor_time import epoch_to_text, to_epoch, to_text
-
-Row = dict[str, Any]
-
-OUTBOUND = 3  # the only integer ever shown, in every row of the 2021 documents [003:304,320,349,365,427]
-LONGEST_SEEDED_SECONDS = 320
+from gateway_simulators.tel4vn.record_filters import OUTBOUND, Facts, Filters, Row
+from gateway_simulators.tel4vn.seeded_records import LONGEST_SEEDED_SECONDS, SeededRows
+from gateway_simulators.tel4vn.vendor_time import epoch_of, to_text
 
 
 class Position(NamedTuple):
@@ -36,79 +32,6 @@ class Position(NamedTuple):
 
 
 _NEWEST = Position(-inf, -1, -inf)
-
-
-class Facts(NamedTuple):
-    """What the filters look at, made without writing the whole row."""
-
-    ended: int | None
-    duration: Any
-    extension: str
-    from_number: str
-    to_number: str
-    direction: str
-    status: str
-    recording_file: str
-
-
-@attrs.frozen(kw_only=True)
-class Filters:
-    """The query parameters of `GET /v1/cdr` [003:397-408]; times in Unix seconds, both ends included."""
-
-    started_from: float = -inf
-    started_until: float = inf
-    ended_from: float = -inf
-    ended_until: float = inf
-    duration: int | None = None
-    min_duration: int | None = None
-    extension: str | None = None
-    recordingfile: str | None = None
-    status: str | None = None
-    phone: str | None = None
-    direction: str | None = None
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> Filters:
-        """Read the parameters; empty ones count as absent.
-
-        Raises: ValueError with the name of the parameter that cannot be read.
-        """
-        return cls(
-            started_from=_time(query, "start_date", -inf),
-            started_until=_time(query, "end_date", inf),
-            ended_from=_time(query, "start_date_ended", -inf),
-            ended_until=_time(query, "end_date_ended", inf),
-            duration=whole_number(query, "duration"),
-            min_duration=whole_number(query, "min_duration"),
-            **{
-                name: query.get(name) or None for name in ("extension", "recordingfile", "status", "phone", "direction")
-            },
-        )
-
-    @property
-    def only_started(self) -> bool:
-        """Whether only the time of the start matters, so that rows can be counted instead of looked at."""
-        return attrs.evolve(self, started_from=-inf, started_until=inf) == Filters()
-
-    def fit(self, facts: Facts) -> bool:
-        """Say whether a row fits, whatever the time of its start."""
-        if self.duration is not None and facts.duration != self.duration:
-            return False
-        if self.min_duration is not None and not (
-            isinstance(facts.duration, int) and facts.duration > self.min_duration  # more than, not at least [003:400]
-        ):
-            return False
-        if (self.ended_from, self.ended_until) != (-inf, inf) and not (
-            facts.ended is not None and self.ended_from <= facts.ended <= self.ended_until
-        ):
-            return False
-        return (
-            self.extension in (None, facts.extension)
-            and self.status in (None, facts.status)
-            and self.direction in (None, facts.direction)
-            and self.phone in (None, facts.from_number, facts.to_number)
-            and (self.recordingfile is None or _stem(self.recordingfile) == _stem(facts.recording_file) != "")
-        )
 
 
 class _Source(Protocol):
@@ -173,135 +96,6 @@ class _Kept:
         return self._by_id.get(record_id)
 
 
-# Lengths without a common divisor, so that every direction meets every outcome. Statuses: [003:838-854], and
-# "CANCELLED" and "not-available" from the vendor's other pages.
-_OUTCOMES = (
-    ("ANSWERED", "NORMAL_CLEARING"),
-    ("ANSWERED", "NORMAL_CLEARING"),
-    ("NO ANSWER", "NO_ANSWER"),
-    ("ANSWERED", "NORMAL_CLEARING"),
-    ("BUSY", "NORMAL_CLEARING"),  # not USER_BUSY [003:318,329]
-    ("ANSWERED", "NORMAL_CLEARING"),
-    ("CANCELLED", "ORIGINATOR_CANCEL"),
-    ("FAILED", "NORMAL_TEMPORARY_FAILURE"),
-    ("ANSWERED", "NORMAL_CLEARING"),
-    ("UNKNOWN", "NORMAL_UNSPECIFIED"),
-    ("not-available", "SUBSCRIBER_ABSENT"),
-)
-_DIRECTIONS = ("outbound", "inbound", "outbound", "inbound", "outbound", "local", "outbound")
-_EXTENSIONS = ("101", "102", "103")
-_HEX = re.compile("[0-9a-f]{1,12}")
-
-
-class _SeededRow(NamedTuple):
-    started: int
-    ringing: int
-    talk: int
-    direction: str
-    status: str
-    cause: str
-    extension: str
-    from_number: str
-    to_number: str
-
-
-@attrs.frozen
-class _Seeded:
-    """*count* rows, one every *step* seconds, each a function of its index: a million cost nothing until read."""
-
-    number: int
-    count: int
-    since: int
-    step: int
-    seed: int
-    recordings: str
-    hotline: str
-
-    def entry(self, index: int) -> tuple[int, int]:
-        return self.since + index * self.step, index
-
-    def index_of(self, started: float, serial: float) -> int:
-        if started in (-inf, inf):
-            return 0 if started == -inf else self.count
-        index, rest = divmod(int(started) - self.since, self.step)
-        return max(0, min(index + 1 if rest or serial > index else index, self.count))
-
-    def facts(self, index: int) -> Facts:
-        made = self._make(index)
-        duration = made.ringing + made.talk
-        return Facts(
-            ended=made.started + duration,
-            duration=duration,
-            extension=made.extension,
-            from_number=made.from_number,
-            to_number=made.to_number,
-            direction=made.direction,
-            status=made.status,
-            recording_file=self._recording(index, made),
-        )
-
-    def row(self, index: int) -> Row:
-        made = self._make(index)
-        answered = made.started + made.ringing
-        return {
-            "id": self._id(index) + (" " if index % 7 == 3 else ""),  # a stray blank, as in [003:316]
-            "sip_call_id": self._sip_call_id(index),
-            "cause": made.cause,
-            "duration": made.ringing + made.talk,
-            "direction": OUTBOUND if made.direction == "outbound" else made.direction,
-            "recording_url": self._recording(index, made),
-            "extension": made.extension,
-            "from_number": made.from_number,
-            "to_number": made.to_number,
-            "receive_dest": "",
-            "time_started": epoch_to_text(made.started),
-            "time_answered": epoch_to_text(answered) if made.talk else "",
-            "time_ended": epoch_to_text(answered + made.talk),
-            "status": made.status,
-        }
-
-    def find(self, record_id: str) -> Row | None:
-        serial = record_id.split(".")[1] if record_id.endswith(".seed") else record_id.rpartition("-")[2]
-        if not _HEX.fullmatch(serial) or (index := int(serial, 16)) >= self.count:
-            return None
-        return self.row(index) if record_id in (self._id(index), self._sip_call_id(index)) else None
-
-    def _id(self, index: int) -> str:
-        return f"5eed{self.number:04x}-0000-4000-8000-{index:012x}"
-
-    def _sip_call_id(self, index: int) -> str:
-        return f"{self.number:x}.{index:x}.seed"
-
-    def _recording(self, index: int, made: _SeededRow) -> str:
-        return f"{self.recordings}/{self._id(index)}{'.wav' if index % 2 else ''}" if made.talk else ""
-
-    def _make(self, index: int) -> _SeededRow:
-        # Knuth's multiplicative hash: spread enough for sample data, and the same on every machine.
-        dice = (((index + 1) * 2_654_435_761 + self.seed * 2_246_822_519) & 0xFFFFFFFF) >> 4
-        status, cause = _OUTCOMES[(index + self.seed) % len(_OUTCOMES)]
-        direction = _DIRECTIONS[(index + self.seed) % len(_DIRECTIONS)]
-        extension = _EXTENSIONS[dice % len(_EXTENSIONS)]
-        customer = f"0899{dice // 8 % 1_000_000:06d}"
-        match direction:
-            case "outbound":
-                from_number, to_number = self.hotline, customer
-            case "inbound":
-                from_number, to_number = customer, self.hotline
-            case _:
-                from_number, to_number = extension, str(int(extension) + 1)
-        return _SeededRow(
-            started=self.since + index * self.step,
-            ringing=1 + dice // 16 % 20,
-            talk=1 + dice // 64 % 300 if status == "ANSWERED" else 0,
-            direction=direction,
-            status=status,
-            cause=cause,
-            extension=extension,
-            from_number=from_number,
-            to_number=to_number,
-        )
-
-
 @attrs.define(eq=False)
 class Scroll:
     """A reader's place in a list that is read page by page; its id stays the same all the way."""
@@ -314,7 +108,7 @@ class Scroll:
 
 @attrs.define(eq=False)
 class RecordBook:
-    """All records, in order, with everything that the vendor's queries can ask of them.
+    """All records, in order, and every way in which the vendor's operations read them.
 
     *recordings* is the address below which recordings are served; *now* tells the time of the PBX.
     """
@@ -334,8 +128,8 @@ class RecordBook:
     def add(self, overrides: Mapping[str, Any], record_id: str | None = None) -> Row:
         """Keep a row: the answered outbound call of [003:299-314], ended now, with *overrides* on top.
 
-        Times may be given as aware datetimes. What follows from an override follows it (a call that started then ended
-        11 seconds later; one that is not ANSWERED has no time_answered and no recording), unless it is given too.
+        Times may be given as aware datetimes. Fields that depend on an override follow it, unless they are given too
+        (a call that started then ended 11 seconds later; without ANSWERED there is no time_answered and no recording).
         """
         given = {name: to_text(value) if isinstance(value, datetime) else value for name, value in overrides.items()}
         record_id = record_id or given.get("id", str(uuid4()))
@@ -377,7 +171,7 @@ class RecordBook:
         self._version += 1
         source = len(self._sources)
         self._sources.append(
-            _Seeded(source, count, int(since.timestamp()), step_seconds, seed, self.recordings, self.hotline)
+            SeededRows(source, count, int(since.timestamp()), step_seconds, seed, self.recordings, self.hotline)
         )
 
     def find(self, record_id: str) -> Row | None:
@@ -388,7 +182,7 @@ class RecordBook:
         """Count the rows that fit."""
         if filters.only_started:
             return self._count_between(filters.started_from, filters.started_until)
-        # The pages of one list are asked for one after the other: look at all rows once, not once a page.
+        # Clients read the pages of one list one after the other: look at all rows once, not once a page.
         if self._counted[:2] != (self._version, filters):
             self._counted = (self._version, filters, sum(1 for _ in self._walk(filters, _NEWEST)))
         return self._counted[2]
@@ -430,13 +224,13 @@ class RecordBook:
     def _walk(self, filters: Filters, after: Position) -> Iterator[tuple[Position, _Source, int]]:
         """Give the places that fit, newest first, from the first one behind *after*."""
         started_from, started_until = filters.started_from, filters.started_until
-        # Whoever ended in a span began in it or a little earlier; only kept rows may last longer.
+        # A seeded call that ended in a span began in it or a little earlier; only kept rows may last longer.
         narrow = filters.ended_until if filters.ended_until < started_until else started_until
         everything = filters.only_started
 
         def places(number: int, source: _Source) -> Iterator[tuple[Position, _Source, int]]:
             until, since = started_until, started_from
-            if isinstance(source, _Seeded):
+            if isinstance(source, SeededRows):
                 until, since = narrow, max(since, filters.ended_from - LONGEST_SEEDED_SECONDS)
             end = source.index_of(until, inf)
             if after is not _NEWEST:
@@ -474,37 +268,3 @@ class RecordBook:
             else:
                 low = middle + 1
         return attrs.evolve(filters, started_until=low - 1), offset - self._count_between(low, until)
-
-
-def epoch_of(text: Any) -> int | None:
-    """Read a row's time; None when there is none, or nonsense."""
-    try:
-        return to_epoch(text.strip())
-    except (AttributeError, ValueError):
-        return None
-
-
-def whole_number(query: Mapping[str, str], name: str) -> int | None:
-    """Read a whole number from a query; empty counts as absent.
-
-    Raises: ValueError when it is not one.
-    """
-    text = query.get(name) or None
-    if text is not None and not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{name} must be a whole number")
-    return None if text is None else int(text)
-
-
-def _time(query: Mapping[str, str], name: str, absent: float) -> float:
-    text = query.get(name)
-    if not text:
-        return absent
-    try:
-        return to_epoch(text, end_of_day=name.startswith("end_"))
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-
-
-def _stem(file: str) -> str:
-    """Give a file's name without folders and suffix: `abcd` of `https://…/abcd.mp3` [003:402]."""
-    return file.rsplit("/", 1)[-1].rsplit(".", 1)[0]

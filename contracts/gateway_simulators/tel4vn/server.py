@@ -1,30 +1,28 @@
-"""The HTTP side of a PBX: what surrounds every operation, and the operations that all products have."""
+"""The HTTP side of a PBX: the checks around every operation, and the operations that both products have."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
-from functools import partial
 from typing import Any
 
 import attrs
-import orjson
 from aiohttp import web
 
 from gateway_simulators.audio import file_answer, wav
 from gateway_simulators.clock import Clock
-from gateway_simulators.faults import Faults, hang_up
+from gateway_simulators.control_plane import CONTROL
+from gateway_simulators.faults import Faults
+from gateway_simulators.json_responses import json_response
+from gateway_simulators.received_requests import BODY, HEARD, Closing, ReceivedRequests, Refused
 from gateway_simulators.tel4vn.access import Access
 from gateway_simulators.tel4vn.behaviour import PbxBehaviour
 from gateway_simulators.tel4vn.phones import Call, Monitoring, NoSuchCall, PhoneError, Phones
-from gateway_simulators.tel4vn.records import Filters, RecordBook, Row, epoch_of, whole_number
-from gateway_simulators.tel4vn.vendor_time import to_text
+from gateway_simulators.tel4vn.record_filters import Filters, Row, whole_number
+from gateway_simulators.tel4vn.records import RecordBook
+from gateway_simulators.tel4vn.vendor_time import epoch_of, to_text
 from gateway_simulators.tel4vn.webhooks import Hook, Webhooks
-from gateway_simulators.writing import written
-
-CONTROL = "/_simulator/"
 
 _LONGEST_RECORDING_SECONDS = 60
 NOT_REGISTERED = "User not registered extension with Softphone or IP Phone"  # [001:76]
@@ -44,44 +42,12 @@ class Listed:
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Admit = Callable[[web.Request], None]
 Route = tuple[str, str, Admit, Handler]
-"""Method, path, who is let in, and what answers."""
-
-_BODY = web.RequestKey("body", object)
-_HEARD = web.RequestKey("heard", bool)
-
-
-@attrs.frozen
-class ReceivedRequest:
-    """A request that reached the PBX, whatever became of it.
-
-    *path* is as it was sent, header names are in lower case, *body* is parsed JSON.
-    """
-
-    method: str
-    path: str
-    query: list[tuple[str, str]]
-    headers: dict[str, str]
-    body: Any
-    at: datetime
-
-
-class Refused(Exception):
-    """The request is answered with an error: the text *error*, or the whole *body*."""
-
-    def __init__(self, status: int, error: str, body: Mapping[str, Any] | None = None) -> None:
-        super().__init__(error)
-        self.status = status
-        self.error = error
-        self.body = body
-
-
-class _Closing(Exception):
-    """The PBX ends while the request waits."""
+"""Method, path, the check that lets requests in, and the operation."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class PbxServer(ABC):
-    """Answers the vendor's operations from the state of the PBX."""
+    """Carries out the vendor's operations on the state of the PBX."""
 
     clock: Clock
     behaviour: PbxBehaviour
@@ -92,16 +58,20 @@ class PbxServer(ABC):
     webhooks: Webhooks
     domain: str
     on_change: Callable[[], None]
-    requests: list[ReceivedRequest] = attrs.field(factory=list, init=False)
-    closing: bool = attrs.field(default=False, init=False)
+    requests: ReceivedRequests = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.requests = ReceivedRequests(
+            clock=self.clock, faults=self.faults, on_change=self.on_change, refusal=self.refusal
+        )
 
     @abstractmethod
     def routes(self) -> Iterable[Route]:
         """Every operation."""
 
     def refusal(self, refused: Refused) -> web.Response:
-        """Say no as the product does."""
-        return answer(refused.status, refused.body or {"error": refused.error})
+        """Write a refusal as the product does."""
+        return json_response(refused.status, refused.body or {"error": refused.error})
 
     def application(self) -> web.Application:
         """Build the application, with every operation and nothing of the control plane."""
@@ -118,43 +88,10 @@ class PbxServer(ABC):
     ) -> web.StreamResponse:
         if request.path.startswith(CONTROL):
             return await handler(request)
-        execute = partial(self._execute, request, handler)
-        try:
-            raw = await request.read()
-        except web.HTTPRequestEntityTooLarge as error:
-            return self.refusal(Refused(error.status, error.reason))
-        request[_BODY] = body = _parsed(raw)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append(
-            ReceivedRequest(
-                request.method, request.rel_url.raw_path, list(request.query.items()), headers, body, self.clock.now()
-            )
-        )
-        self.on_change()
-        fault = self.faults.take(request.method, request.path)
-        try:
-            return await (execute(heard=True) if fault is None else self.faults.answer(fault, request, execute))
-        except _Closing:
-            return hang_up(request)
-
-    async def _execute(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], *, heard: bool
-    ) -> web.Response:
-        request[_HEARD] = heard
-        if self.closing:  # a request that a fault held until the end must not ring anybody now
-            raise _Closing
-        try:
-            given = await handler(request)
-        except Refused as refused:
-            return self.refusal(refused)
-        except web.HTTPException as error:
-            return self.refusal(Refused(error.status, error.reason))
-        if not isinstance(given, web.Response):
-            raise TypeError(f"{request.path} answered with a {type(given).__name__}")
-        return given
+        return await self.requests.respond(request, handler)
 
     def with_token(self, request: web.Request) -> None:
-        """Let in whoever has a token."""
+        """Let in a request that has a token."""
         if not self.access.accepts(bearer(request)):
             raise Refused(401, "Unauthorized")
 
@@ -174,18 +111,18 @@ class PbxServer(ABC):
     async def list_hooks(self, request: web.Request) -> web.Response:
         rows = [self._hook_row(hook) for hook in self.webhooks.hooks.values()]
         total = {"total": len(rows)} if self.behaviour.hook_shape == "2023" else {}
-        return answer(200, {"data": rows, **total})
+        return json_response(200, {"data": rows, **total})
 
     async def create_hook(self, request: web.Request) -> web.Response:
         url, event = text_of(request, "callback_url"), text_of(request, "event")
         hook = self.webhooks.create(event, url, text_of(request, "callback_apikey", required=False))
         new_id = {"id": hook.hook_id} if self.behaviour.hook_shape == "2023" else {}
-        return answer(200, {"created": True, **new_id})
+        return json_response(200, {"created": True, **new_id})
 
     async def delete_hook(self, request: web.Request) -> web.Response:
         if self.webhooks.hooks.pop(request.match_info["hook_id"], None) is None:
             raise Refused(404, "Not Found")
-        return answer(200, {"deleted": True})
+        return json_response(200, {"deleted": True})
 
     def _hook_row(self, hook: Hook) -> dict[str, str]:
         new = self.behaviour.hook_shape == "2023"
@@ -201,7 +138,7 @@ class PbxServer(ABC):
     # -- records [003:264-411, 002:263-448] ------------------------------------------------------------------------
 
     def listed(self, request: web.Request, filters: Filters) -> Listed:
-        """Give the rows that a query asks for, in the way in which this PBX cuts lists into pages."""
+        """Give the rows of a query, in the way in which this PBX cuts lists into pages."""
         try:
             limit, page, offset = (whole_number(request.query, name) for name in ("limit", "page", "offset"))
         except ValueError as error:
@@ -263,18 +200,18 @@ class PbxServer(ABC):
             call = self.phones.dial(query)
         except PhoneError as error:
             text = {"message": NOT_REGISTERED} if error.code == "USER_NOT_REGISTERED" and not wait else {}
-            return answer(200, {"status": "fail", **text, "error": error.code})
-        if wait and request[_HEARD] and call.phase == "extension_ringing":
+            return json_response(200, {"status": "fail", **text, "error": error.code})
+        if wait and request[HEARD] and call.phase == "extension_ringing":
             call.picked_up = asyncio.get_running_loop().create_future()
             await call.picked_up
-            if self.closing:
-                raise _Closing
+            if self.requests.closing:
+                raise Closing
         # Also when the extension hung up: it rang, and no document knows an error for that.
-        return answer(200, {"status": "success", "call_id": call.call_id})
+        return json_response(200, {"status": "success", "call_id": call.call_id})
 
     async def list_calls(self, request: web.Request) -> web.Response:
         rows = [self._call_row(call) for call in self.phones.calls.values()]
-        return answer(200, {"data": rows, "total": len(rows)})
+        return json_response(200, {"data": rows, "total": len(rows)})
 
     def _call_row(self, call: Call) -> dict[str, str]:
         return {
@@ -302,9 +239,9 @@ class PbxServer(ABC):
         try:
             act()
         except PhoneError as error:
-            return answer(200, {"status": "fail", **({"error": error.code} if error.code else {})})
+            return json_response(200, {"status": "fail", **({"error": error.code} if error.code else {})})
         self.on_change()
-        return answer(200, {"status": "success", "call_id": call.call_id, **more})
+        return json_response(200, {"status": "success", "call_id": call.call_id, **more})
 
 
 def _guarded(admit: Admit, handler: Handler) -> Handler:
@@ -315,8 +252,8 @@ def _guarded(admit: Admit, handler: Handler) -> Handler:
     return guarded
 
 
-def everybody(request: web.Request) -> None:
-    """Let everybody in."""
+def anyone(request: web.Request) -> None:
+    """Let every request in."""
 
 
 def bearer(request: web.Request) -> str:
@@ -325,19 +262,8 @@ def bearer(request: web.Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _parsed(raw: bytes) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def answer(status: int, body: Any) -> web.Response:
-    return web.Response(status=status, body=written(body), content_type="application/json")
-
-
 def field_of(request: web.Request, name: str) -> Any:
-    body = request[_BODY]
+    body = request[BODY]
     if not isinstance(body, dict):
         raise Refused(400, "the body must be a JSON object")
     return body.get(name)

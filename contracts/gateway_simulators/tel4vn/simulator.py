@@ -1,37 +1,40 @@
-"""What every PBX of the vendor is in the hands of tests and demos, whatever it answers."""
+"""The PBX that tests and demos hold, as far as the simulators of both products are the same."""
 
 from __future__ import annotations
 
-import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+import attrs
 from aiohttp import web
 
-from gateway_simulators.clock import ManualClock
+from gateway_simulators.clock import moved_by_hand
+from gateway_simulators.control_plane import ControlPlane
 from gateway_simulators.faults import Faults
+from gateway_simulators.received_requests import ReceivedRequest
+from gateway_simulators.serving import serving
 from gateway_simulators.tel4vn.access import Access
 from gateway_simulators.tel4vn.behaviour import PbxBehaviour
-from gateway_simulators.tel4vn.control import Control
-from gateway_simulators.tel4vn.phones import Call, Originated, Phones, Rung
-from gateway_simulators.tel4vn.records import RecordBook, Row
-from gateway_simulators.tel4vn.server import PbxServer, ReceivedRequest
+from gateway_simulators.tel4vn.phones import Call, Extension, Originated, Phones, Rung
+from gateway_simulators.tel4vn.record_filters import Row
+from gateway_simulators.tel4vn.records import RecordBook
+from gateway_simulators.tel4vn.server import PbxServer
 from gateway_simulators.tel4vn.webhooks import SentWebhook, Webhooks
+from gateway_simulators.watchers import Watchers
 
 HOTLINE = "19001919"
 RING_GROUP = "600"
 
 
-class PbxSimulator(ABC):
+class PbxSimulator:
     """A PBX on a socket of its own, with extensions 101, 102 and 103 registered, and 104 not.
 
-    It obeys the vendor's wire document, does wrong what `faults` says, and is moved by its clock: with a `ManualClock`
+    It obeys the vendor's wire document, makes the faults of `faults`, and is moved by its clock: with a `ManualClock`
     nothing happens until `advance`. Beside the vendor's operations it serves a control plane below `/_simulator/`, for
-    users in other languages; that is no part of the wire document and asks for no token, so keep it on loopback.
+    users in other languages; that is no part of the wire document and needs no token, so keep it on loopback.
     """
 
     _server: PbxServer
@@ -43,11 +46,11 @@ class PbxSimulator(ABC):
         self.domain = domain
         self._host, self._port = host, port
         self._url = ""
-        self._watchers: set[asyncio.Future[None]] = set()
+        self._watchers = Watchers()
         self._exits = AsyncExitStack()
         self._access = access
         self._records = RecordBook("", HOTLINE, self.clock.now)
-        self._webhooks = Webhooks(self.clock, behaviour, self._changed)
+        self._webhooks = Webhooks(self.clock, behaviour, self._watchers.changed)
         self._phones = Phones(
             clock=self.clock,
             behaviour=behaviour,
@@ -56,14 +59,14 @@ class PbxSimulator(ABC):
             on_end=self._write_record,
             settle=self._webhooks.settle,
         )
-        self.faults.on_change = self._changed
+        self.faults.on_change = self._watchers.changed
         for extension in ("101", "102", "103"):
             self.register(extension)
         self._phones.register("104", None, None, registered=False)
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What its server works with."""
+        """The parts that its server works with."""
         return {
             "clock": self.clock,
             "faults": self.faults,
@@ -72,13 +75,17 @@ class PbxSimulator(ABC):
             "records": self._records,
             "webhooks": self._webhooks,
             "domain": self.domain,
-            "on_change": self._changed,
+            "on_change": self._watchers.changed,
         }
 
     @property
-    @abstractmethod
-    def control(self) -> Control:
-        """What is served below `/_simulator/`."""
+    def control(self) -> ControlPlane:
+        """The control plane below `/_simulator/`."""
+        return ControlPlane(
+            simulator=self,
+            phone_fields=("agent_name", "username"),
+            more=[("POST", "crash", self._crash_from_outside)],
+        )
 
     async def __aenter__(self) -> Self:
         try:
@@ -91,26 +98,18 @@ class PbxSimulator(ABC):
     async def _start(self) -> None:
         app = self._server.application()
         self.control.add_to(app)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        self._exits.push_async_callback(runner.cleanup)
-        # The backlog lets thousands of callers connect at the same moment.
-        await web.TCPSite(runner, self._host, self._port, backlog=4096).start()
+        self._url = await self._exits.enter_async_context(serving(app, self._host, self._port))
         await self._webhooks.open()
         self._exits.push_async_callback(self._webhooks.close)
-        port = runner.addresses[0][1]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 — compared, not bound
-        self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._records.recordings = f"{self._url}/recording"
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server.closing = True
+        self._server.requests.closing = True
         self.faults.close()
         self._phones.close()
-        for watcher in self._watchers:
-            watcher.cancel()
+        self._watchers.close()
         await self._exits.aclose()
 
     # -- what it is ------------------------------------------------------------------------------------------------
@@ -134,7 +133,7 @@ class PbxSimulator(ABC):
 
     @property
     def api_key(self) -> str:
-        """What the login answers, and a token is given out for."""
+        """The key that the login gives out, and that a client exchanges for a token."""
         return self._access.api_key
 
     # -- what happened ---------------------------------------------------------------------------------------------
@@ -142,7 +141,7 @@ class PbxSimulator(ABC):
     @property
     def requests(self) -> list[ReceivedRequest]:
         """Every request that was received, oldest first, refused and broken ones too; not the control plane's."""
-        return self._server.requests
+        return self._server.requests.kept
 
     @property
     def originated(self) -> list[Originated]:
@@ -179,17 +178,29 @@ class PbxSimulator(ABC):
         """The hooks and the webhooks."""
         return self._webhooks
 
+    def state(self) -> dict[str, Any]:
+        """Give what the control plane shows beside the time, the address, the faults and the behaviour."""
+        return {
+            "credentials": {"username": self.username, "password": self.password, "api_key": self.api_key},
+            "extensions": [attrs.asdict(phone) for phone in self._phones.extensions.values()],
+            "calls": [call.shown() for call in self.calls.values()],
+            "originated": [attrs.asdict(dialled) for dialled in self.originated],
+            "rung": [rung._asdict() for rung in self.rung],
+            "hooks": [attrs.asdict(hook) for hook in self._webhooks.hooks.values()],
+            "webhooks_sent": [attrs.asdict(sent) for sent in self.webhooks_sent],
+        }
+
     # -- what can be done to it ------------------------------------------------------------------------------------
 
-    def register(self, extension: str, *, agent_name: str | None = None, username: str | None = None) -> None:
+    def register(self, extension: str, *, agent_name: str | None = None, username: str | None = None) -> Extension:
         """Let the softphone of an extension log in; makes the extension when there is none."""
-        self._phones.register(extension, agent_name, username, registered=True)
+        return self._phones.register(extension, agent_name, username, registered=True)
 
-    def unregister(self, extension: str) -> None:
+    def unregister(self, extension: str) -> Extension:
         """Let the softphone of an extension log out; a call that it is in goes on."""
         if extension not in self._phones.extensions:
             raise ValueError(f"there is no extension {extension!r}")
-        self._phones.register(extension, None, None, registered=False)
+        return self._phones.register(extension, None, None, registered=False)
 
     def add_record(self, **overrides: Any) -> Row:
         """Add a finished call and give back its row as the vendor would send it.
@@ -201,7 +212,7 @@ class PbxSimulator(ABC):
         return self._records.add(overrides)
 
     def change_record(self, record_id: str, **changes: Any) -> None:
-        """Change fields of the finished call *record_id*, an added one, also to what makes no sense.
+        """Change fields of the finished call *record_id*, also of an added one, also to values that make no sense.
 
         Raises: KeyError when there is none.
         """
@@ -229,9 +240,9 @@ class PbxSimulator(ABC):
         return self._phones.incoming(number, hotline, targets, ring_group=ring_group is not None).call_id
 
     async def answer(self, call_id: str, *, extension: str | None = None) -> None:
-        """Let everybody pick up now whom a call waits for, and wait until the webhooks are delivered.
+        """Let the phones pick up now that a call waits for, and wait until the webhooks are delivered.
 
-        *extension* says who of a ring group picks up. Raises: NoSuchCall, and ValueError when nobody rings.
+        *extension* says which phone of a ring group picks up. Raises: NoSuchCall, and ValueError when no phone rings.
         """
         self._phones.answer(self._phones.call(call_id), extension)
         await self.settle()
@@ -244,14 +255,14 @@ class PbxSimulator(ABC):
     def crash(self) -> None:
         """Lose all calls that are under way, as a PBX that is killed: they leave no record and no event."""
         self._phones.crash()
-        self._changed()
+        self._watchers.changed()
 
     def expire_tokens(self) -> None:
         """Let every token that was issued be refused from now on."""
         self._access.tokens.clear()
 
     def release_webhooks(self) -> None:
-        """Send what `behaviour.webhook_faults.reorder` still holds back, newest first."""
+        """Send the webhooks that `behaviour.webhook_faults.reorder` still holds back, newest first."""
         self._webhooks.release()
 
     async def advance(self, seconds: float) -> None:
@@ -259,33 +270,26 @@ class PbxSimulator(ABC):
 
         Raises: TypeError when the clock is not a `ManualClock`.
         """
-        if not isinstance(self.clock, ManualClock):
-            raise TypeError("only a ManualClock can be advanced; this clock runs by itself")
+        clock = moved_by_hand(self.clock)
         await self.settle()
-        await self.clock.advance(seconds)  # each of its steps settles
+        await clock.advance(seconds)  # each of its steps settles
 
     async def settle(self) -> None:
-        """Wait until no webhook is in flight; what is held back or delayed does not count."""
+        """Wait until no webhook is in flight; webhooks that are held back or delayed do not count."""
         await self._webhooks.settle()
 
     async def until(self, happened: Callable[[], object]) -> None:
-        """Wait until *happened* gives something true; it is asked again whenever the PBX has received or done
-        something. For example `await pbx.until(lambda: pbx.originated)`.
+        """Wait until *happened* gives something true; it is tried again when the PBX has received or done something.
+
+        For example `await pbx.until(lambda: pbx.originated)`.
         """
-        while not happened():
-            watcher = asyncio.get_running_loop().create_future()
-            self._watchers.add(watcher)
-            try:
-                await watcher
-            finally:
-                self._watchers.discard(watcher)
+        await self._watchers.until(happened)
 
     # -- between its parts -----------------------------------------------------------------------------------------
 
-    def _changed(self) -> None:
-        for watcher in self._watchers:
-            if not watcher.done():
-                watcher.set_result(None)
+    async def _crash_from_outside(self, request: web.Request, body: dict[str, Any]) -> object:
+        self.crash()
+        return {}
 
     def _tell(self, event: str, call: Call, extension: str) -> None:
         if event == "cdr" and not self._files(call):
@@ -296,15 +300,15 @@ class PbxSimulator(ABC):
         if event == "cdr":
             body |= self.said_with_a_record(self._records.find(call.record_id) or {})
         self._webhooks.send(call.call_id, event, body)
-        self._changed()
+        self._watchers.changed()
 
     @property
     def tells_missed(self) -> bool:
-        """Whether there is an event for an inbound call that nobody answered: not in the documents [003:180-187]."""
+        """Whether there is an event for an inbound call that no agent answered: not in the documents [003:180-187]."""
         return False
 
     def said_with_a_record(self, row: Row) -> dict[str, Any]:
-        """What the webhook of a new record says beside what all say."""
+        """The fields of a `cdr` webhook beside those of every webhook."""
         return {"recording_url": row.get("recording_url", "")}
 
     def _files(self, call: Call) -> bool:
@@ -323,7 +327,7 @@ class PbxSimulator(ABC):
             self._records.add(self.record_of(call), call.record_id)
 
     def record_of(self, call: Call) -> dict[str, Any]:
-        """Write down what a call that ended was."""
+        """Give the fields of the record of a call that ended."""
         customer, hotline = call.number, call.hotline
         outbound = call.direction == "outbound"
         return {
@@ -343,7 +347,7 @@ class PbxSimulator(ABC):
 
 
 def webhook_body(event: str, call: Call, extension: str, domain: str) -> dict[str, Any]:
-    """Write what the vendor sends for *event* [003:221-251], without the recording."""
+    """Write the webhook of *event*, without the recording [003:221-251]."""
     # From and to as the text says [003:245-246]; the sample beside it has them the other way round.
     outbound = call.direction == "outbound"
     body: dict[str, Any] = {

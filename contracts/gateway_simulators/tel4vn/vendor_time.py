@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 # Viet Nam has had +07:00 without summer time since 1975, so no time zone database is needed.
 _LOCAL = timezone(timedelta(hours=7))
@@ -32,3 +33,11 @@ def to_epoch(text: str, *, end_of_day: bool = False) -> int:
         raise ValueError(f"{text!r} is neither YYYY-MM-DD nor YYYY-MM-DD HH:MM:SS")
     epoch = int(datetime.fromisoformat(text).replace(tzinfo=_LOCAL).timestamp())
     return epoch + _DAY - 1 if end_of_day and len(text) == len("2021-02-18") else epoch
+
+
+def epoch_of(text: Any) -> int | None:
+    """Read a row's time; None when there is none, or when it is nonsense."""
+    try:
+        return to_epoch(text.strip())
+    except (AttributeError, ValueError):
+        return None

@@ -1,4 +1,4 @@
-"""What the PBX tells whoever registered for it: hooks, and the webhooks that are sent to them."""
+"""The hooks that clients registered, and the webhooks that the PBX sends to them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENTS = frozenset({"ringing", "answered", "hangup", "cdr", "missed"})
 
 @attrs.frozen
 class SentWebhook:
-    """One try to deliver a webhook; *status* is None when there was no answer."""
+    """One try to deliver a webhook; *status* is None when there was no response."""
 
     url: str
     event: str
@@ -61,7 +61,7 @@ class Webhooks:
         self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
     async def close(self) -> None:
-        """Forget what is not sent yet."""
+        """Forget the webhooks that are not sent yet."""
         for timer in self._timers:
             timer.cancel()
         for task in self._sending:
@@ -95,12 +95,12 @@ class Webhooks:
             self._release(call_id)
 
     def release(self) -> None:
-        """Send what `reorder` still holds back."""
+        """Send the webhooks that `reorder` still holds back."""
         for call_id in list(self._held):
             self._release(call_id)
 
     async def settle(self) -> None:
-        """Wait until nothing is being sent; what is held back or delayed does not count."""
+        """Wait until nothing is being sent; webhooks that are held back or delayed do not count."""
         while self._sending:
             await asyncio.wait(set(self._sending))
 
@@ -158,8 +158,8 @@ class Webhooks:
         try:
             async with self._session.post(
                 hook.url, headers=headers, timeout=timeout, allow_redirects=False, **payload
-            ) as answer:
-                await answer.read()
-                return answer.status
-        except (aiohttp.ClientError, TimeoutError, ValueError):  # ValueError: the address cannot be called at all
+            ) as response:
+                await response.read()
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, ValueError):  # ValueError: the address is none
             return None

@@ -1,4 +1,4 @@
-"""Who may come in: the account, its tokens, and the tenants that the vendor's own staff may make."""
+"""The account and its tokens as v1 writes them, and the tenants that the vendor's own staff may make."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def account(access: Access) -> dict[str, Any]:
 
 
 def token(access: Access, behaviour: Behaviour) -> dict[str, Any]:
-    """Give out a new token in the shape that is asked for."""
+    """Give out a new token in the shape that the behaviour names."""
     life = behaviour.token_seconds
     text = access.issue(life)
     if behaviour.token_shape == "expired_in":
         return {"expired_in": int(life), "token": text, "token_type": "Bearer", "user_id": access.user_id}
-    # Whoever reads an epoch compares it with the real time, whatever the clock of this PBX shows.
+    # Clients compare an epoch with the real time, not with the clock of this PBX.
     return {"expired": int(time.time() + life), "token": text, "user_id": access.user_id}
 
 

@@ -8,9 +8,11 @@ from functools import partial
 import attrs
 from aiohttp import web
 
+from gateway_simulators.json_responses import json_response
+from gateway_simulators.received_requests import Refused
 from gateway_simulators.tel4vn.phones import Extension, Leg
-from gateway_simulators.tel4vn.records import Filters
-from gateway_simulators.tel4vn.server import PbxServer, Refused, Route, answer, bearer, everybody, field_of, text_of
+from gateway_simulators.tel4vn.record_filters import Filters
+from gateway_simulators.tel4vn.server import PbxServer, Route, anyone, bearer, field_of, text_of
 from gateway_simulators.tel4vn.vendor_time import to_epoch, to_text
 from gateway_simulators.tel4vn_v1.access import Tenant, account, token
 from gateway_simulators.tel4vn_v1.behaviour import Behaviour
@@ -20,7 +22,7 @@ _REPORT_SECONDS = 24 * 60 * 60
 
 @attrs.define(eq=False, kw_only=True)
 class Server(PbxServer):
-    """Answers the vendor's operations from the state of the PBX."""
+    """Carries out the vendor's operations on the state of the PBX."""
 
     behaviour: Behaviour
     tenant_secret: str
@@ -54,7 +56,7 @@ class Server(PbxServer):
             ("POST", "/v1/tenant/{tenant_id}/extension", secret, self._create_extension),
             ("GET", "/v1/tenant/{tenant_id}/extension/extension/{extension}", secret, self._get_extension),
             ("GET", "/v1/tenant/{tenant_id}/extension/{extension}", secret, self._get_extension),  # of 2023
-            ("GET", "/recording/{name}", everybody, self.get_recording),  # "public" [003:251]
+            ("GET", "/recording/{name}", anyone, self.get_recording),  # "public" [003:251]
         )
 
     def _with_tenant_secret(self, request: web.Request) -> None:
@@ -66,10 +68,10 @@ class Server(PbxServer):
     # -- authentication [003:27-108] -------------------------------------------------------------------------------
 
     async def _log_in(self, request: web.Request) -> web.Response:
-        return answer(200, {"data": account(self.access)})
+        return json_response(200, {"data": account(self.access)})
 
     async def _issue_token(self, request: web.Request) -> web.Response:
-        return answer(200, {"data": token(self.access, self.behaviour)})
+        return json_response(200, {"data": token(self.access, self.behaviour)})
 
     # -- records [003:264-456] -------------------------------------------------------------------------------------
 
@@ -80,15 +82,15 @@ class Server(PbxServer):
             raise Refused(400, str(error)) from None
         found = self.listed(request, filters)
         if found.scroll_id is not None:
-            return answer(200, {"data": found.rows, "scroll_id": found.scroll_id})
+            return json_response(200, {"data": found.rows, "scroll_id": found.scroll_id})
         page = found.start // found.limit + 1
-        return answer(200, {"data": found.rows, "limit": found.limit, "page": page, "total": found.total})
+        return json_response(200, {"data": found.rows, "limit": found.limit, "page": page, "total": found.total})
 
     async def _get_record(self, request: web.Request) -> web.Response:
         row = self.records.find(request.match_info["record_id"])
         if row is None:
             raise Refused(404, "Not Found")
-        return answer(200, row)
+        return json_response(200, row)
 
     # -- calls [000, 001] ------------------------------------------------------------------------------------------
 
@@ -110,16 +112,16 @@ class Server(PbxServer):
             raise Refused(400, "date range must be in 24 hours")
         rows = self.records.rows_between(start, end)
         data = [{"call_id": row.get("id"), "sip_call_id": row.get("sip_call_id")} for row in rows]
-        return answer(200, {"data": data, "total": len(data)})
+        return json_response(200, {"data": data, "total": len(data)})
 
     async def _report_statuses(self, request: web.Request) -> web.Response:
         counts = self.records.statuses_between(*_span(request))
         data = [{"count": count, "status": status} for status, count in counts.items()]
-        return answer(200, {"data": data, "total": counts.total()})
+        return json_response(200, {"data": data, "total": counts.total()})
 
     async def _list_agents(self, request: web.Request) -> web.Response:
         rows = [self._agent_row(phone) for phone in self.phones.extensions.values() if phone.registered]
-        return answer(200, {"data": rows, "total": len(rows)})
+        return json_response(200, {"data": rows, "total": len(rows)})
 
     def _agent_row(self, phone: Extension) -> dict[str, str]:
         call = self.phones.calls.get(phone.call_id or "")
@@ -156,31 +158,31 @@ class Server(PbxServer):
         if tenant_id in self.tenants:
             raise Refused(409, "tenant is existed already")
         tenant = self.tenants[tenant_id] = Tenant(tenant_id)
-        return answer(200, {"created": True, "data": {**tenant.described(self.url()), "user": tenant.user}})
+        return json_response(200, {"created": True, "data": {**tenant.described(self.url()), "user": tenant.user}})
 
     async def _get_tenant(self, request: web.Request) -> web.Response:
-        return answer(200, self._tenant(request).described(self.url()))
+        return json_response(200, self._tenant(request).described(self.url()))
 
     async def _update_tenant(self, request: web.Request) -> web.Response:
         tenant, enable = self._tenant(request), field_of(request, "enable")
         if not isinstance(enable, bool):
             raise Refused(400, "enable must be true or false")
         tenant.enabled = enable
-        return answer(200, {"message": "update successfully"})
+        return json_response(200, {"message": "update successfully"})
 
     async def _create_extension(self, request: web.Request) -> web.Response:
         tenant, extension, password = self._tenant(request), text_of(request, "ext"), text_of(request, "pwd")
         if extension in tenant.extensions:
             raise Refused(409, "extension is existed already")
         tenant.extensions[extension] = password
-        return answer(200, {"created": True, "data": {"enabled": "true", "ext": extension, "pwd": password}})
+        return json_response(200, {"created": True, "data": {"enabled": "true", "ext": extension, "pwd": password}})
 
     async def _get_extension(self, request: web.Request) -> web.Response:
         extension = request.match_info["extension"]
         password = self._tenant(request).extensions.get(extension)
         if password is None:
             raise Refused(404, "Not Found")
-        return answer(200, {"ext": extension, "pwd": password, "enabled": "true"})
+        return json_response(200, {"ext": extension, "pwd": password, "enabled": "true"})
 
     def _tenant(self, request: web.Request) -> Tenant:
         """Find a tenant by its id, or by the uuid of its tenant_url."""

@@ -1,14 +1,16 @@
-"""The PBX as tests and demos hold it in their hands."""
+"""The v1 PBX that tests and demos hold."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import attrs
+
 from gateway_simulators.clock import Clock, LiveClock
 from gateway_simulators.tel4vn.access import Access
-from gateway_simulators.tel4vn.control import Control
 from gateway_simulators.tel4vn.simulator import PbxSimulator
 from gateway_simulators.tel4vn_v1.access import Tenant
 from gateway_simulators.tel4vn_v1.behaviour import Behaviour
-from gateway_simulators.tel4vn_v1.control import TenantControl
 from gateway_simulators.tel4vn_v1.server import Server
 
 PASSWORD = "admin123"
@@ -44,10 +46,6 @@ class Tel4vnV1Simulator(PbxSimulator):
         )
 
     @property
-    def control(self) -> Control:
-        return TenantControl(self)
-
-    @property
     def tenant_secret(self) -> str:
         """The SECRET_TOKEN of the tenant operations; good for nothing else."""
         return self._server.tenant_secret
@@ -56,3 +54,11 @@ class Tel4vnV1Simulator(PbxSimulator):
     def tenants(self) -> dict[str, Tenant]:
         """The tenants by id, with the passwords of their extensions."""
         return self._server.tenants
+
+    def state(self) -> dict[str, Any]:
+        state = super().state()
+        return {
+            **state,
+            "credentials": {**state["credentials"], "tenant_secret": self.tenant_secret},
+            "tenants": [attrs.asdict(tenant) for tenant in self.tenants.values()],
+        }

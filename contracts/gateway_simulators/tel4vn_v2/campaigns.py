@@ -1,4 +1,4 @@
-"""What the call center dials by itself: its queues, and the customers that are kept for its campaigns."""
+"""The queues that the call center dials by itself, and the customers that it keeps for its campaigns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEVER = "0001-01-01T00:00:00Z"  # [002:1504]
 
 @attrs.define(eq=False, kw_only=True)
 class Queue:
-    """A queue with what it was loaded with: the numbers of its *customers* by id. *blocked* are ids to leave out."""
+    """A queue and its load: the numbers of its *customers* by id. *blocked* are ids to leave out."""
 
     kind: Kind
     queue_code: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway_simulators.tel4vn.records import OUTBOUND, Row
+from gateway_simulators.tel4vn.record_filters import OUTBOUND, Row
 
 FLEX = {  # the names of the Flex mapping by those of the rows that are kept, which are those of the Default mapping
     "id": "cdrId",
@@ -48,7 +48,7 @@ def kept_names(given: Mapping[str, Any]) -> Row:
     row = {_KEPT.get(name, name): value for name, value in given.items()}
     if isinstance(row.get("status"), str):
         row["status"] = _WORDS.get(row["status"].lower(), row["status"])
-    if "to" in row:  # the customer, whoever called [002:309,391]
+    if "to" in row:  # the customer, in both directions [002:309,391]
         row["from_number" if row.get("direction") == "inbound" else "to_number"] = row.pop("to")
     return row
 

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import attrs
 from aiohttp import web
 
+from gateway_simulators.json_responses import json_response
+from gateway_simulators.received_requests import Refused
 from gateway_simulators.tel4vn.phones import Leg, PhoneError, Rung
-from gateway_simulators.tel4vn.records import Filters, Row, epoch_of, whole_number
-from gateway_simulators.tel4vn.server import NOT_REGISTERED, PbxServer, Refused, Route, answer, everybody, text_of
+from gateway_simulators.tel4vn.record_filters import Filters, Row, whole_number
+from gateway_simulators.tel4vn.server import NOT_REGISTERED, PbxServer, Route, anyone, text_of
 from gateway_simulators.tel4vn.server import field_of as field
-from gateway_simulators.tel4vn.vendor_time import epoch_to_text
+from gateway_simulators.tel4vn.vendor_time import epoch_of, epoch_to_text
 from gateway_simulators.tel4vn_v2.behaviour import Behaviour
 from gateway_simulators.tel4vn_v2.campaigns import PHONE_NUMBER, CustomerList, Kind, Queue
 from gateway_simulators.tel4vn_v2.mappings import default_row, flex_row
@@ -33,7 +35,7 @@ _QUEUE_FIELDS: Mapping[Kind, tuple[str, ...]] = {  # required [002:953-958,1194-
 
 @attrs.define(eq=False, kw_only=True)
 class Server(PbxServer):
-    """Answers the vendor's operations from the state of the call center."""
+    """Carries out the vendor's operations on the state of the call center."""
 
     behaviour: Behaviour
     queues: dict[tuple[Kind, str], Queue] = attrs.field(factory=dict, init=False)
@@ -67,7 +69,7 @@ class Server(PbxServer):
             ("GET", "/v3/cdr/{record_id}", token, self._get_record),
             ("GET", "/v1/call", token, self.list_calls),
             ("GET", "/v3/extension/{extension}/loggedin", token, self._get_extension),
-            ("GET", "/recording/{name}", everybody, self.get_recording),
+            ("GET", "/recording/{name}", anyone, self.get_recording),
         )
         for version in ("v2", "v1"):  # v1 is of 2023
             base = f"/{version}/call/{{call_id}}"
@@ -83,13 +85,13 @@ class Server(PbxServer):
             yield ("POST", f"{base}/delete", token, partial(self._delete_queue, kind=kind))
             yield ("POST", f"{base}/start", token, partial(self._start_queue, kind=kind))
 
-    # -- how it says things ----------------------------------------------------------------------------------------
+    # -- how it writes responses -----------------------------------------------------------------------------------
 
     def refusal(self, refused: Refused) -> web.Response:
         status, text = refused.status, refused.error
         body = refused.body or {"code": status, "content": text, "error": HTTPStatus(status).phrase}
         hidden = self.behaviour.errors_as_200 and status != 401
-        return answer(200 if hidden else status, self._coded(body))
+        return json_response(200 if hidden else status, self._coded(body))
 
     def _coded(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Write `code` as it is to be written."""
@@ -100,10 +102,10 @@ class Server(PbxServer):
         return {name: value for name, value in body.items() if name != "code"}
 
     def _said(self, data: Any, **more: Any) -> web.Response:
-        """Answer with *data*, in its envelope or without."""
+        """Respond with *data*, in its envelope or without."""
         around = {"code": 200, "content": "successfully", **more}
         flat = self.behaviour.envelope == "flat" and isinstance(data, dict)
-        return answer(200, self._coded({**around, **data} if flat else {**around, "data": data}))
+        return json_response(200, self._coded({**around, **data} if flat else {**around, "data": data}))
 
     # -- authentication [002:27-116] -------------------------------------------------------------------------------
 
@@ -144,22 +146,22 @@ class Server(PbxServer):
             raise Refused(400, str(error)) from None
         if self.behaviour.paging == "offset" and not {"limit", "offset"} <= request.query.keys():
             # The edition of 2023 says so: both become -1 and nothing comes back.
-            return answer(200, {"data": [], "limit": -1, "offset": -1, "total": self.records.count(filters)})
+            return json_response(200, {"data": [], "limit": -1, "offset": -1, "total": self.records.count(filters)})
         found = self.listed(request, filters)
         rows = [self.written(row) for row in found.rows]
         if found.scroll_id is not None:
-            return answer(200, {"data": rows, "scroll_id": found.scroll_id})
-        return answer(200, {"data": rows, "limit": found.limit, "offset": found.start, "total": found.total})
+            return json_response(200, {"data": rows, "scroll_id": found.scroll_id})
+        return json_response(200, {"data": rows, "limit": found.limit, "offset": found.start, "total": found.total})
 
     async def _get_record(self, request: web.Request) -> web.Response:
         row = self.records.find(request.match_info["record_id"])
         if row is None:
             raise Refused(404, "Not Found")
-        return answer(200, self.written(row))
+        return json_response(200, self.written(row))
 
     def written(self, row: Row) -> Row:
         """Write a row as the tenant's mapping has it."""
-        # Seeded rows know nothing of what this product adds.
+        # Seeded rows have none of the fields that this product adds.
         started, answered, ended = (epoch_of(row.get(f"time_{name}")) for name in ("started", "answered", "ended"))
         talk = 0 if answered is None or ended is None else ended - answered
         ringing = "" if started is None else epoch_to_text(started)
@@ -182,8 +184,8 @@ class Server(PbxServer):
             call = self.phones.dial(query)
         except PhoneError as error:
             message = {"message": NOT_REGISTERED} if error.code == "USER_NOT_REGISTERED" else {}
-            return answer(200, {"code": "1", "status": "fail", **message, "error": error.code})
-        return answer(200, {"code": "0", "call_id": call.call_id, "status": "success"})
+            return json_response(200, {"code": "1", "status": "fail", **message, "error": error.code})
+        return json_response(200, {"code": "0", "call_id": call.call_id, "status": "success"})
 
     async def _transfer(self, request: web.Request) -> web.Response:
         call, extension = self.call_of(request), text_of(request, "ext")
@@ -210,7 +212,7 @@ class Server(PbxServer):
         queue.settings = {name: field(request, name) for name in _QUEUE_SETTINGS if field(request, name) is not None}
         queue.customers |= taken
         if kind == "autodialer":
-            return answer(200, {"message": "successfully"})
+            return json_response(200, {"message": "successfully"})
         return self._said({"fail": failed, "success": list(taken)})
 
     async def _block_customers(self, request: web.Request) -> web.Response:
@@ -247,7 +249,7 @@ class Server(PbxServer):
 
     def _ok(self, kind: Kind) -> web.Response:
         body = {"message": "successfully"} if kind == "autodialer" else {"code": 200, "content": "successfully"}
-        return answer(200, self._coded(body))
+        return json_response(200, self._coded(body))
 
     # -- users and customers [002:1414-1703] -----------------------------------------------------------------------
 
@@ -267,11 +269,11 @@ class Server(PbxServer):
         raise Refused(404, "user is not existed")
 
     async def _get_extension(self, request: web.Request) -> web.Response:
-        """The question of 2023 that took the place of the user's status."""
+        """Tell whether an extension is logged in; in 2023 this operation took the place of the user's status."""
         wanted = request.match_info["extension"]
         for phone in self.phones.extensions.values():
             if wanted in (phone.extension, phone.extension_id):
-                return answer(200, {"extension": phone.extension, "is_logged_in": phone.registered})
+                return json_response(200, {"extension": phone.extension, "is_logged_in": phone.registered})
         raise Refused(404, "Extension not found", {"error": "Extension not found"})
 
     async def _list_customers(self, request: web.Request) -> web.Response:
@@ -307,11 +309,11 @@ class Server(PbxServer):
             raise Refused(400, "campaign is invalid")
         given = {name: field(request, name) for name in (*_CUSTOMER_FIELDS, "customer_name")}
         row = self.customers.add(self.clock.now(), {name: value or "" for name, value in given.items()})
-        return answer(201, self._coded({"code": 201, "content": "successfully", "id": row["customer_id"]}))
+        return json_response(201, self._coded({"code": 201, "content": "successfully", "id": row["customer_id"]}))
 
 
 def _refused(kind: Kind, status: int, text: str) -> Refused:
-    """Say no as the queues of *kind* do [002:981-983,1235-1238]."""
+    """Write a refusal as the queues of *kind* do [002:981-983,1235-1238]."""
     return Refused(status, text, {"message": text} if kind == "autodialer" else {"code": status, "content": text})
 
 

@@ -1,4 +1,4 @@
-"""The call center as tests and demos hold it in their hands."""
+"""The v2 call center that tests and demos hold."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import attrs
 
 from gateway_simulators.clock import Clock, LiveClock
 from gateway_simulators.tel4vn.access import Access
-from gateway_simulators.tel4vn.control import Control
 from gateway_simulators.tel4vn.phones import Call
-from gateway_simulators.tel4vn.records import Row
+from gateway_simulators.tel4vn.record_filters import Row
 from gateway_simulators.tel4vn.simulator import PbxSimulator
 from gateway_simulators.tel4vn_v2.behaviour import Behaviour
 from gateway_simulators.tel4vn_v2.campaigns import Kind, Queue
@@ -47,10 +46,6 @@ class Tel4vnV2Simulator(PbxSimulator):
         self._server: Server = Server(**self.parts, behaviour=self.behaviour)
 
     @property
-    def control(self) -> Control:
-        return CampaignControl(self)
-
-    @property
     def queues(self) -> dict[tuple[Kind, str], Queue]:
         """The queues by kind and code."""
         return self._server.queues
@@ -64,6 +59,13 @@ class Tel4vnV2Simulator(PbxSimulator):
     def campaigns(self) -> set[str]:
         """The ids of the campaigns that queues and customers may belong to."""
         return self._server.campaigns
+
+    def state(self) -> dict[str, Any]:
+        return {
+            **super().state(),
+            "queues": [{**attrs.asdict(queue), "blocked": sorted(queue.blocked)} for queue in self.queues.values()],
+            "customers": list(self.customers.values()),
+        }
 
     def add_record(self, **overrides: Any) -> Row:
         """Add a finished call and give back its row as the vendor would send it now.
@@ -89,11 +91,11 @@ class Tel4vnV2Simulator(PbxSimulator):
 
     @property
     def tells_missed(self) -> bool:
-        """Not in the document [002:189-196], but in the edition of 2023."""
+        """Whether there is an event for a missed call: in the edition of 2023, not in the document [002:189-196]."""
         return self.behaviour.hook_shape == "2023"
 
     def said_with_a_record(self, row: Row) -> dict[str, Any]:
-        """The recording and the status, which come with `cdr` only [002:261]."""
+        """Give the recording and the status, which come with `cdr` only [002:261]."""
         shown = self._server.written(row) if row else {}
         return {**super().said_with_a_record(row), "status": shown.get("status", "")}
 
@@ -103,17 +105,4 @@ class Tel4vnV2Simulator(PbxSimulator):
             "customer_id": call.query.get("customer_id", ""),
             "time_ringing": call.created_at,
             "billsec": call.talk_seconds,
-        }
-
-
-@attrs.frozen
-class CampaignControl(Control):
-    """Shows the queues and the customers too."""
-
-    pbx: Tel4vnV2Simulator
-
-    def more(self) -> dict[str, Any]:
-        return {
-            "queues": [{**attrs.asdict(queue), "blocked": sorted(queue.blocked)} for queue in self.pbx.queues.values()],
-            "customers": list(self.pbx.customers.values()),
         }
