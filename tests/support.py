@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 MARKS = re.compile(r"(<!-- support table -->\n).*?(<!-- end of support table -->)", re.DOTALL)
 VENDORS = ("tel4vn-v1", "tel4vn-v2", "antbuddy", "memory")
-TEMPLATE = ROOT / "gateway" / "templates" / "gateway_acme" / "support.json.txt"
+TEMPLATE = ROOT / "gateway" / "cli" / "templates" / "gateway_acme" / "support.json.txt"
 
 
 def with_tables(text):
