@@ -1,4 +1,4 @@
-"""What is known of one conversation, for programs and for people."""
+"""The timeline of a conversation or a dial as text, step by step."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -49,14 +49,14 @@ def _how_it_ended(timeline: Timeline) -> str:
     return ", ".join(parts)
 
 
-def story_of(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
+def steps_of(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
     """What happened, in its order: when, what, and more about it."""
-    return iter(sorted(_story(timeline), key=lambda each: each[0]))
+    return iter(sorted(_steps(timeline), key=lambda each: each[0]))
 
 
-def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
+def _steps(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
     for dial in timeline.dials:
-        yield from story_of_dial(dial)
+        yield from steps_of_dial(dial)
     for event in timeline.events:
         notes: list[Any] = [f"seq {event.seq}"]
         notes += ["reconciled"] if event.source is EventSource.RECONCILED else []
@@ -76,12 +76,12 @@ def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
         yield delivery.updated_at, told, more + (f", {delivery.error}" if delivery.error else "")
 
 
-def story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
+def steps_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
     """What happened with *dial*, in its order: when, what, and more about it."""
-    return iter(sorted(_story_of_dial(dial), key=lambda each: each[0]))
+    return iter(sorted(_steps_of_dial(dial), key=lambda each: each[0]))
 
 
-def _story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
+def _steps_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
     tried = [each.tried_at for each in dial.tries]
     begun = min([*tried, dial.created_at])
     yield begun, f"asked: ring {dial.extension}, call {dial.number}", f"{dial.dial_id}, through {dial.asked}"
