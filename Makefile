@@ -46,7 +46,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-# What the suites find that vendors support: the report that each plugin ships, and the README's tables of them.
+# Writes what the suites find that vendors support: every support report, and the README's tables; all of them or none.
 support: $(READY)
 	@$(BIN)/python -m tests.support
 
