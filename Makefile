@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test verify bench lint types acme mutants check format support surface clean
+.PHONY: demo test verify bench lint types acme mutants check format support surface release-check clean
 
 demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
@@ -53,6 +53,14 @@ support: $(READY)
 # What plugins may rely on has changed, and docs/plugins.md says how to raise the version for it.
 surface: $(READY)
 	@$(BIN)/python -m tests.contracts.surface
+
+# What a release uploads: the wheel and the sdist are built into dist, checked, installed in a new environment, and run the demo.
+release-check: $(READY) $(VENV)/.release
+	@PYTHON=$(PYTHON) .ci/release-check
+
+$(VENV)/.release: $(READY)
+	@$(BIN)/python -m pip install --quiet --group release
+	@touch $@
 
 # What else a sidecar could be made of, to be measured beside ours.
 $(VENV)/.peers: $(READY)

@@ -15,7 +15,6 @@ _DID = {
     EventType.MISSED: "is missed",
     EventType.RECORD_CREATED: "has a record",
     EventType.RECORDING_READY: "has a recording",
-    EventType.UNKNOWN: "something else",
 }
 
 
@@ -65,7 +64,8 @@ def _steps(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
         notes += [f"extension {event.extension}"] if event.extension else []
         notes += [f"call {event.call_id}"] if event.call_id else []
         notes += [f"happened {_time(event.occurred_at)}"] if event.occurred_at else []
-        yield event.received_at, f"{event.type}: it {_DID[event.type]}", ", ".join(map(str, notes))
+        did = _DID.get(event.type, "something else")
+        yield event.received_at, f"{event.type}: it {did}", ", ".join(map(str, notes))
     for link in timeline.links:
         if link.kind in {"record_id", "recording"}:
             word = "record" if link.kind == "record_id" else "recording, of record"
