@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test verify bench lint types acme mutants check format support surface clean
+.PHONY: demo test verify bench lint types acme mutants check format support surface release-check clean
 
 demo: $(READY)
 	@$(BIN)/gateway demo $(ARGS)
@@ -46,7 +46,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-# What the suites find that vendors support: the report that each plugin ships, and the README's tables of them.
+# Writes what the suites find that vendors support: every support report, and the README's tables; all of them or none.
 support: $(READY)
 	@$(BIN)/python -m tests.support
 
@@ -54,6 +54,14 @@ support: $(READY)
 surface: $(READY)
 	@$(BIN)/python -m tests.contracts.exports
 	@$(BIN)/python -m tests.contracts.surface
+
+# What a release uploads: the wheel and the sdist are built into dist, checked, installed in a new environment, and run the demo.
+release-check: $(READY) $(VENV)/.release
+	@PYTHON=$(PYTHON) .ci/release-check
+
+$(VENV)/.release: $(READY)
+	@$(BIN)/python -m pip install --quiet --group release
+	@touch $@
 
 # What else a sidecar could be made of, to be measured beside ours.
 $(VENV)/.peers: $(READY)

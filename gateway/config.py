@@ -122,15 +122,19 @@ def read_config(path: str | Path) -> Config:
     Raises: ConfigError.
     """
     file = Path(path)
+    return make_config(read_toml(file), beside=file.parent)
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The tables in *file*, unchecked. Raises: ConfigError when there is no such file or it is not TOML."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("", f"{file} does not exist; the README shows one to start from") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("", f"{file} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("", f"{file} is not TOML: {error}") from None
-    return make_config(data, beside=file.parent)
 
 
 def make_config(data: Mapping[str, Any], *, beside: Path | None = None) -> Config:

@@ -31,7 +31,7 @@ ALLOWED = {
     **{plugin: {plugin, "gateway_contracts"} for plugin in PLUGINS},
 }
 # A program may start a simulator when it is told to; it is not loaded before.
-LAZILY = {f"gateway/cli/{name}.py": {"gateway_simulators"} for name in ("main", "demo", "simulators")}
+LAZILY = {"gateway/cli/simulators.py": {"gateway_simulators"}}
 DEVELOPMENT = {"pytest", "hypothesis", "aioresponses", "jsonschema", "openapi_spec_validator", "yaml"}
 
 

@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: `main` lists the commands, `commands` has a module for each, the other modules serve several."""

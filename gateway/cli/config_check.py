@@ -1,39 +1,21 @@
-"""What a configuration says and what vendors can do, explained without calling anybody."""
+"""What a configuration says and what is wrong in it, explained without calling anybody."""
 
-import asyncio
 import enum
 import json
-import tomllib
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
-from gateway_contracts import (
-    Account,
-    ConfigError,
-    PluginError,
-    Secret,
-    SupportLevel,
-    SupportReport,
-    Vendor,
-    interface_name,
-    interfaces_of,
-    operations_of,
-    to_json,
-)
+from gateway_contracts import ConfigError, PluginError, Secret, interface_name
 
 from ..accounts.connecting import make_plan
-from ..accounts.support import report_of
-from ..accounts.vendors import load_vendor, vendor_names
-from ..config import AccountConfig, Config, ProxyConfig, read_config, settings_from
+from ..accounts.vendors import vendor_names
+from ..config import AccountConfig, Config, ProxyConfig, make_config, read_toml
 from ..facade import Gateway
 
 STARS = "********"
-
-_PATIENCE_SECONDS = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +41,7 @@ class AccountSummary:
 
 
 @attrs.frozen(kw_only=True)
-class Explanation:
+class ConfigCheck:
     """A whole configuration. `problems` are pairs of a path and what is wrong there; with any, something does not work.
 
     `config` is None where the problems keep us from reading it as a whole.
@@ -103,61 +85,18 @@ class Explanation:
         yield from (f"\nnote: {note}" for note in self.notes)
 
 
-@attrs.frozen(kw_only=True)
-class VendorSummary:
-    """An installed vendor, with the support report that its plugin ships.
-
-    `interfaces` is None where only a configured account can tell.
-    """
-
-    name: str
-    plugin: str
-    interfaces: tuple[type, ...] | None = None
-    broken: str | None = None
-    report: SupportReport | None = None
-
-    @property
-    def operations(self) -> list[str] | None:
-        """What it can do, one by one."""
-        if self.report is not None:
-            supported = self.report.operations.items()
-            return [name for name, each in supported if each.support is not SupportLevel.UNSUPPORTED]
-        return None if self.interfaces is None else [name for each in self.interfaces for name in operations_of(each)]
-
-    @property
-    def abilities(self) -> str:
-        """The same for people, or why it is not known."""
-        if self.broken is not None:
-            return f"broken: {self.broken}"
-        operations = self.operations
-        return "known when an account is configured: gateway check" if operations is None else ", ".join(operations)
-
-    def as_json(self) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "name": self.name,
-            "plugin": self.plugin,
-            "broken": self.broken,
-            "interfaces": None if self.interfaces is None else list(_names(self.interfaces)),
-            "operations": self.operations,
-            "report": to_json(self.report),
-        }
-
-
-async def explain(path: Path) -> Explanation:
+async def check_config(path: Path) -> ConfigCheck:
     """Everything that can be said about the configuration at *path*, with all its problems.
 
     Raises: ConfigError when there is no such file or it is not TOML.
     """
     problems: list[tuple[str, str]] = []
     config: Config | None = None
+    data = read_toml(path)
     try:
-        config = read_config(path)
+        config = make_config(data, beside=path.parent)
     except ConfigError as error:
-        if not error.path:
-            raise
         problems += _problems_in(error)
-    data = _read(path)
     installed = vendor_names()
     accounts: list[AccountSummary] = []
     for name, account in (config.accounts if config else _readable_accounts(data)).items():
@@ -186,11 +125,12 @@ async def explain(path: Path) -> Explanation:
                     if each.broken and each.vendor
                 ]
                 accounts = [
-                    attrs.evolve(each, interfaces=_names(gateway[each.name].interfaces) or None) for each in accounts
+                    attrs.evolve(each, interfaces=tuple(map(interface_name, gateway[each.name].interfaces)) or None)
+                    for each in accounts
                 ]
         except ConfigError as error:
             problems += _problems_in(error)
-    return Explanation(
+    return ConfigCheck(
         problems=problems, accounts=accounts, config=config, notes=[*_notes(data), *_notes_of_keys(config or Config())]
     )
 
@@ -206,57 +146,8 @@ def _sidecar_lines(proxy: ProxyConfig) -> Iterator[str]:
         yield "  keys      none: everybody on this machine may do everything"
 
 
-async def summarise_vendors(wanted: str | None = None) -> list[VendorSummary]:
-    """Every installed vendor, or only the *wanted* one, also those whose plugin is broken."""
-    return [await _summarise(name, plugin) for name, plugin in vendor_names().items() if wanted in (None, name)]
-
-
-async def _summarise(name: str, plugin: str) -> VendorSummary:
-    try:
-        vendor = load_vendor(name)
-    except PluginError as error:
-        return VendorSummary(name=name, plugin=plugin, broken=str(error))
-    return VendorSummary(name=name, plugin=plugin, interfaces=await _interfaces(vendor), report=report_of(vendor))
-
-
-async def _interfaces(vendor: Vendor) -> tuple[type, ...] | None:
-    """What the vendor's adapter can do, found by connecting with settings that are made up: that calls nobody."""
-    try:
-        settings = settings_from(_made_up(vendor.settings), vendor.settings, "")
-        async with asyncio.timeout(_PATIENCE_SECONDS), vendor.connect(Account(name=vendor.name), settings) as adapter:
-            return interfaces_of(type(adapter))
-    except Exception:  # noqa: BLE001 # a plugin may refuse what is made up, in its own way; a real account will tell
-        return None
-
-
-def _made_up(kind: type) -> dict[str, Any]:
-    hints = typing.get_type_hints(kind)
-    return {
-        field.name: _value_of(hints[field.name])
-        for field in attrs.fields(kind)
-        if field.default is attrs.NOTHING or Secret in (hints[field.name], *typing.get_args(hints[field.name]))
-    }
-
-
-def _value_of(kind: Any) -> Any:
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return next(iter(kind)).value
-    if isinstance(kind, type) and attrs.has(kind):
-        return _made_up(kind)
-    origin = typing.get_origin(kind) or kind
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {}
-    if isinstance(origin, type) and issubclass(origin, Sequence) and origin is not str:
-        return []
-    return {int: 1, float: 1.0, bool: False, str: "https://vendor.invalid"}.get(kind, "made-up")
-
-
 def _without_path(error: PluginError, account: str) -> str:
     return str(error).removeprefix(f"accounts.{account}: ")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _problems_in(error: ConfigError) -> list[tuple[str, str]]:
@@ -303,10 +194,6 @@ def _notes_of_keys(config: Config) -> Iterator[str]:
                     f"the key {key.name} sees no events, conversations or webhooks of {', '.join(lacking)}: the route "
                     f"{name} gives it none; name these accounts in its accounts to show it all that happens on them"
                 )
-
-
-def _names(interfaces: tuple[type, ...]) -> tuple[str, ...]:
-    return tuple(interface_name(interface) for interface in interfaces)
 
 
 def _shown(value: Any) -> Any:

@@ -120,22 +120,37 @@ def _write_and_run(vendors: list[str], path: Path) -> Checked:
     others = _run_tests(path, "-k", f"not {_SURVEY}", stdout=_STDERR, may_be_none=True)
     if others.failed:
         return others
-    written = write_reports(path)
-    return attrs.evolve(_run_tests(path, "-k", _SURVEY, stdout=_STDERR), written=tuple(written))
-
-
-def write_reports(path: Path) -> list[Path]:
-    """Survey the vendors of the package at *path* and write their support reports into it, whatever its other tests
-    say; gives the files written.
-
-    There is none for a vendor whose survey fails, or that has no suite. Raises: as `check_package` with *write*.
-    """
-    files = {vendor: _report_file(vendor, path) for vendor in _installed_vendors_of(path)}
-    surveyed = _run_tests(path, "-k", _SURVEY, stdout=subprocess.DEVNULL)  # a stale report fails it
-    found = {file: surveyed.vendors[vendor] for vendor, file in files.items() if vendor in surveyed.vendors}
+    found = survey_package(path).files
     for file, report in found.items():
         file.write_text(report.as_text(), encoding="utf-8")
-    return list(found)
+    return attrs.evolve(_run_tests(path, "-k", _SURVEY, stdout=_STDERR), written=tuple(found))
+
+
+@attrs.frozen(kw_only=True)
+class Survey:
+    """What the surveys of a package found: the report of each vendor by the file that it belongs in.
+
+    `absent` are the vendors that no suite has surveyed to the end. `failed` are the surveys that failed: the reports in
+    the package are stale, or a survey met an error.
+    """
+
+    files: Mapping[Path, SupportReport]
+    absent: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def survey_package(path: Path) -> Survey:
+    """Survey the vendors of the package at *path*, whatever its other tests say.
+
+    Raises: as `check_package` with *write*.
+    """
+    files = {vendor: _report_file(vendor, path) for vendor in _installed_vendors_of(path)}
+    found = _run_tests(path, "-k", _SURVEY, stdout=subprocess.DEVNULL)
+    return Survey(
+        files={file: found.vendors[vendor] for vendor, file in files.items() if vendor in found.vendors},
+        absent=tuple(vendor for vendor in files if vendor not in found.vendors),
+        failed=found.failed,
+    )
 
 
 def _installed_vendors_of(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from gateway_contracts import OPERATIONS, InvalidRequest, Outcome, QueueCustomer, QueueKind
 from gateway_simulators import Fault
 
-from gateway.cli.words import arguments_in, synopsis
+from gateway.cli.operation_arguments import arguments_in, synopsis
 
 DIAL = ("call", "hanoi", "start_call", "extension=101", "number=0899098899")
 
@@ -398,7 +398,7 @@ def test_dial_whose_answer_cannot_be_printed(gateway, config, phones, monkeypatc
     def closed(*_, **__):
         raise BrokenPipeError
 
-    monkeypatch.setattr("gateway.cli.main._show", closed)
+    monkeypatch.setattr("gateway.cli.commands.call.show_json", closed)
 
     failed = gateway(*DIAL, config=config)
 

@@ -12,7 +12,7 @@ import wave
 
 import pytest
 
-from gateway.cli import demo
+from gateway.cli.commands import demo
 
 SUCCESS = (200, 201, 204)
 

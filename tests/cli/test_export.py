@@ -12,7 +12,8 @@ import pytest
 from gateway_contracts import OPERATIONS
 from gateway_simulators import Fault
 
-from gateway.cli.export import progress_bar, whole_file
+from gateway.cli.commands.export import progress_bar
+from gateway.cli.whole_file import open_whole_file
 from gateway.formats import columns
 
 ALL = ("--since", "2026-01-15T09:00:00Z", "--until", "2026-01-15T10:00:00Z")
@@ -208,7 +209,7 @@ def test_whole_file_keeps_permissions(folder):
     path = folder / "calls.csv"
     path.touch(mode=0o600)
 
-    with whole_file(path) as file:
+    with open_whole_file(path) as file:
         file.write(b"new")
 
     assert path.stat().st_mode & 0o777 == 0o600
@@ -220,7 +221,7 @@ def test_whole_file_follows_links(folder):
     (folder / "real.csv").write_text("old")
     (folder / "calls.csv").symlink_to("real.csv")
 
-    with whole_file(folder / "calls.csv") as file:
+    with open_whole_file(folder / "calls.csv") as file:
         file.write(b"new")
 
     assert (folder / "calls.csv").is_symlink()
@@ -238,7 +239,7 @@ def test_progress_counts_towards_the_total(gateway, config, seeded, folder, monk
         def __exit__(self, *_):
             pass
 
-    monkeypatch.setattr("gateway.cli.export.progress_bar", lambda what: Bar())
+    monkeypatch.setattr("gateway.cli.commands.export.progress_bar", lambda what: Bar())
 
     gateway("export", "hanoi", *ALL, "--out", folder / "calls.csv", config=config)
 

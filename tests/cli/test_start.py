@@ -1,15 +1,20 @@
 """How the command line starts, and what it says of itself."""
 
+import ast
 import json
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import gateway as package
+from gateway import cli
 from gateway.cli.exit_codes import EXIT_CODES, ExitCode
+from gateway.cli.main import COMMANDS, load_command
 
+ROOT = Path(cli.__file__).parent
 HEAVY = {"aiohttp", "attr", "attrs", "cattrs", "structlog", "rich", "gateway_contracts", "orjson", "asyncio"} | {
     "sqlalchemy",
     "alembic",
@@ -66,14 +71,39 @@ def test_version(gateway):
     assert gateway("--version").stdout == f"gateway, version {version('telephony-gateway')}\n"
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["serve", "demo", "simulate", "check", "vendors", "openapi", "call", "dial", "export", "events", "keys", "plugin"],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(gateway, command):
     """Each command has a help text and is named in the help of all."""
     assert f"\n  {command} " in gateway("--help").stdout
     assert gateway(command, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_itself(command):
+    """`gateway --help` shows the sentence in the list; it is the first of the command's own help."""
+    whole = load_command(command)
+
+    assert COMMANDS[command] == " ".join(whole.help.partition("\n\n")[0].split())
+    assert command == whole.name
+
+
+def test_every_module_of_a_command_is_in_the_list():
+    """A new file in `commands` is a new command."""
+    assert set(COMMANDS) == {file.stem for file in (ROOT / "commands").glob("*.py")} - {"__init__"}
+
+
+def test_no_function_or_class_has_the_name_of_a_module():
+    """`gateway.cli.commands.demo` is the module, in whatever order things are imported."""
+    files = list(ROOT.rglob("*.py"))
+    modules = {file.stem for file in files}
+    defined = [
+        (file.name, node.name)
+        for file in files
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+
+    assert [("main.py", "main")] == [(file, name) for file, name in defined if name in modules]
 
 
 def test_openapi_prints_the_document(gateway):

@@ -1,4 +1,4 @@
-"""What is known of one conversation, for programs and for people."""
+"""The timeline of a conversation or a dial as text, step by step."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +15,6 @@ _DID = {
     EventType.MISSED: "is missed",
     EventType.RECORD_CREATED: "has a record",
     EventType.RECORDING_READY: "has a recording",
-    EventType.UNKNOWN: "something else",
 }
 
 
@@ -49,14 +48,14 @@ def _how_it_ended(timeline: Timeline) -> str:
     return ", ".join(parts)
 
 
-def story_of(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
+def steps_of(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
     """What happened, in its order: when, what, and more about it."""
-    return iter(sorted(_story(timeline), key=lambda each: each[0]))
+    return iter(sorted(_steps(timeline), key=lambda each: each[0]))
 
 
-def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
+def _steps(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
     for dial in timeline.dials:
-        yield from story_of_dial(dial)
+        yield from steps_of_dial(dial)
     for event in timeline.events:
         notes: list[Any] = [f"seq {event.seq}"]
         notes += ["reconciled"] if event.source is EventSource.RECONCILED else []
@@ -65,7 +64,8 @@ def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
         notes += [f"extension {event.extension}"] if event.extension else []
         notes += [f"call {event.call_id}"] if event.call_id else []
         notes += [f"happened {_time(event.occurred_at)}"] if event.occurred_at else []
-        yield event.received_at, f"{event.type}: it {_DID[event.type]}", ", ".join(map(str, notes))
+        did = _DID.get(event.type, "something else")
+        yield event.received_at, f"{event.type}: it {did}", ", ".join(map(str, notes))
     for link in timeline.links:
         if link.kind in {"record_id", "recording"}:
             word = "record" if link.kind == "record_id" else "recording, of record"
@@ -76,12 +76,12 @@ def _story(timeline: Timeline) -> Iterator[tuple[datetime, str, str]]:
         yield delivery.updated_at, told, more + (f", {delivery.error}" if delivery.error else "")
 
 
-def story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
+def steps_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
     """What happened with *dial*, in its order: when, what, and more about it."""
-    return iter(sorted(_story_of_dial(dial), key=lambda each: each[0]))
+    return iter(sorted(_steps_of_dial(dial), key=lambda each: each[0]))
 
 
-def _story_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
+def _steps_of_dial(dial: TimelineDial) -> Iterator[tuple[datetime, str, str]]:
     tried = [each.tried_at for each in dial.tries]
     begun = min([*tried, dial.created_at])
     yield begun, f"asked: ring {dial.extension}, call {dial.number}", f"{dial.dial_id}, through {dial.asked}"

@@ -1,4 +1,4 @@
-"""Operations and their arguments as words of a command line."""
+"""The arguments of operations, read from the words of a command line, and explained as such."""
 
 import enum
 import types

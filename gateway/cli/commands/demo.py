@@ -1,4 +1,4 @@
-"""A PBX of each vendor, a sidecar, and a call from its first ring to its recording, over real HTTP, with its events."""
+"""`gateway demo`: a PBX of each vendor, a sidecar, and a call from its first ring to its recording, over real HTTP."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,13 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from ..facade import Gateway
-from ..formats import CSV, NDJSON
-from ..http.server import serving
-from ..process import told_to_stop
-from .simulators import SIMULATORS, seed
+from ...facade import Gateway
+from ...formats import CSV, NDJSON
+from ...http.server import serving
+from ...process import run, told_to_stop
+from ..log_output import log_warnings
+from ..options import SPEED
+from ..simulators import SIMULATORS, seed
 
 VENDORS: Mapping[str, str] = {"hanoi": "tel4vn-v1", "saigon": "tel4vn-v2", "hotline": "antbuddy"}
 """The vendor of each account; the walk is through the first."""
@@ -33,12 +35,21 @@ _TALK_SECONDS = 15.0  # of the PBX's time, and of real time at least the next: e
 _LEAST_TALK_SECONDS = 1.5
 _SHORT_TALK_SECONDS = 1.1  # of real time: what is not 0 in whole seconds
 _TRY_SECONDS = 600.0  # of real time: how long a call lives that people type commands for
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.15
+_PAUSE_SECONDS = 0.05  # between two looks at what is waited for
 _HOOKED = ("call.ringing", "call.answered", "call.ended", "record.created")
 _PLAYERS = (("aplay", ""), ("paplay", ""), ("afplay", ""), ("pw-play", ""), ("ffplay", "-nodisp -autoexit "))
 
 
-async def demo(*, once: bool, speed: float) -> None:
+@click.command("demo")
+@click.option("--once", is_flag=True, help="End after the walk.")
+@click.option("--speed", type=SPEED, default=10.0, show_default=True, help="How much faster than life the phones are.")
+def command(once: bool, speed: float) -> None:
+    """Walk through a call, and see it again at three vendors, all of them simulated."""
+    log_warnings()
+    run(walk_through(once=once, speed=speed))
+
+
+async def walk_through(*, once: bool, speed: float) -> None:
     """Walk through the main job, and stay up until told to stop unless *once*. *speed* is the simulator's.
 
     Raises: click.ClickException with the reason when a step fails.
@@ -274,12 +285,11 @@ class Walk:
 
     async def _until(self, what: str, look: Callable[[], Awaitable[Any]]) -> Any:
         """What *look* gives as soon as that is something. Raises: click.ClickException when it takes too long."""
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, _FIRST_PAUSE
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not (found := await look()):
             if time.monotonic() >= deadline:
                 raise click.ClickException(f"waited {PATIENCE_SECONDS:.0f} seconds for {what}, in vain")
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(_PAUSE_SECONDS)
         return found
 
 
