@@ -94,7 +94,7 @@ class ProxyConfig:
 
     @property
     def loopback(self) -> bool:
-        """Nobody but this machine reaches it."""
+        """Only this machine reaches it."""
         return is_loopback(self.address[0])
 
 

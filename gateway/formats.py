@@ -22,7 +22,7 @@ T = TypeVar("T")
 _FORMULA = re.compile("\\s*([=@\uff1d\uff20]|[+\\-\uff0b\uff0d](?![\\d\\s]*$))|[\\t\\r\\n]")
 
 ROWS_AT_ONCE = 100
-"""How many rows are written at once: less than two milliseconds, in which nobody else has a turn."""
+"""How many rows are written at once: less than two milliseconds, in which no other task has a turn."""
 
 
 def in_parts(models: Sequence[T]) -> Iterator[Sequence[T]]:

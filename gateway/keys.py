@@ -39,7 +39,7 @@ class Caller:
 
 
 LOCAL = Caller(name="local", scopes=frozenset(SCOPES), accounts=None)
-"""Whoever is on this machine, when no keys are configured."""
+"""Every program on this machine, when no keys are configured."""
 
 
 def new_key() -> tuple[str, str]:

@@ -68,7 +68,7 @@ class _Log(structlog.BoundLoggerBase):
         self._at(logging.WARNING, "warning", event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
-        """What somebody has to look at."""
+        """For the operator: something needs a look."""
         self._at(logging.ERROR, "error", event, fields)
 
     def _at(self, level: int, word: str, event: str, fields: dict[str, Any]) -> None:

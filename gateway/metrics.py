@@ -1,7 +1,7 @@
 """What a sidecar counts of itself, and how `GET /metrics` shows it, in the text format of Prometheus.
 
-Counting is adding to a number; the rest is done when somebody asks. No label holds what a caller or a vendor made up:
-operations, codes, states and types are ours, accounts are those of the configuration.
+Counting is adding to a number; the rest is done when `/metrics` is asked for. No label holds text from a client or a
+vendor: operations, codes, states and types are ours, accounts are those of the configuration.
 """
 
 from collections import Counter
@@ -54,8 +54,8 @@ class Metrics:
             self.events[event.account, event.type, event.source] += 1
 
     def shown(self, moment: Moment, may_use: Callable[[str], bool]) -> tuple[bytes, str]:
-        """What somebody who *may_use* some accounts is shown at this *moment*, and its media type."""
-        # Not before somebody asks: it takes longer to import than everything else that this needs.
+        """The metrics at this *moment* of the accounts that the client *may_use*, and their media type."""
+        # Not before `/metrics` is asked for: it takes longer to import than everything else that this needs.
         from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 

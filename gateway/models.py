@@ -314,9 +314,9 @@ class Subscription:
     """An application that we send events to, signed as Standard Webhooks says.
 
     No accounts means all of the key's, no types means all. `key` is the name of the key that made it, and `after` the
-    number of the last event that is delivered or about to be. `reason` says why it is disabled, where nobody asked for
-    that: `gone` (its address answered 410) or `key` (its key is no longer there, or may not read events). `secret` is
-    shown once, when it is made.
+    number of the last event that is delivered or about to be. `reason` says why it is disabled, where no client
+    disabled it: `gone` (its address answered 410) or `key` (its key is no longer there, or may not read events).
+    `secret` is shown once, when it is made.
     """
 
     subscription_id: str

@@ -44,7 +44,7 @@ def make(kind: type[T], values: Mapping[str, Any]) -> T:
 def sent_once(request: "BaseRequest", name: str) -> str | None:
     """The header *name* of *request*, if it has one.
 
-    Raises: InvalidRequest when it has several: whoever looks at another of them would act for somebody else.
+    Raises: InvalidRequest when it has several, since two programs might read different ones.
     """
     values = request.headers.getall(name, [])
     if len(values) > 1:

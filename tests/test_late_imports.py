@@ -17,8 +17,6 @@ LATE = {
     "gateway.cli.main: gateway.cli.error_report": "takes gateway_contracts along, which `gateway --help` does not need",
     "gateway.cli.simulators: gateway_simulators": "no simulator is loaded before a user starts one",
     "gateway.cli.simulators: a module named at run time": "no simulator is loaded before a user starts one",
-    "gateway.dialling.dials: gateway_contracts": "nothing: the module imports gateway_contracts anyway",
-    "gateway.dialling.resolver: gateway.journal.leases": JOURNAL,
     "gateway.facade: gateway.dialling.dials": JOURNAL,
     "gateway.facade: gateway.dialling.resolver": JOURNAL,
     "gateway.facade: gateway.events.feed": JOURNAL,

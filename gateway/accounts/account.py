@@ -68,7 +68,7 @@ class AccountFacade:
 
     `support` says of each operation, by name, how far it is supported and why not further; for a route what its
     accounts can do in its place. `report` is what the plugin ships about the vendor, with its limits. Both are None
-    where nobody knows.
+    where that is not known.
     """
 
     name: str
@@ -172,7 +172,7 @@ class AccountFacade:
                 yield page
                 page = await ahead
             finally:
-                if not ahead.done():  # nobody wants it any more
+                if not ahead.done():  # the reader has stopped
                     ahead.cancel()
                 await asyncio.wait([ahead])
                 if not ahead.cancelled():
@@ -218,7 +218,7 @@ def _operations_in(interfaces: tuple[type, ...]) -> frozenset[str]:
 
 
 def unusable(account: str, broken: PluginError, operation: str | None = None) -> VendorUnavailable:
-    """The error for whatever is asked of an account whose plugin is *broken*. Nothing was sent."""
+    """The error of every operation of an account whose plugin is *broken*. Nothing was sent."""
     rings = operation is not None and OPERATIONS[operation].rings
     error = VendorUnavailable(
         str(broken),

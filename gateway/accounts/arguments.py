@@ -10,27 +10,13 @@ import attrs
 from gateway_contracts import InvalidRequest, Location, Operation, checker, problems_of
 
 MAX_LIMIT = 10_000
-
-
 MAX_TEXT = 8_000  # a cursor is the longest
-
-
 MAX_KEY = 200  # characters of an idempotency key
-
-
 # Vendors know no calls before, and arithmetic with zones has room on both sides.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
-
-
 _PLAIN = re.compile(r"[!-~]+").fullmatch  # what almost every text is; nothing can be wrong with it
-
-
 _RANGES = (("since", "until"), ("ended_since", "ended_until"))
-
-
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
-
-
 _ESCAPED = re.compile(r'\\(["\\])')
 
 

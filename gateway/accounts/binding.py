@@ -69,14 +69,14 @@ def _named(operation: Operation, args: tuple[Any, ...], kwargs: Mapping[str, Any
 async def _parse_webhook(self: Any, request: WebhookRequest) -> Any:
     if self._adapter is None:
         raise Unsupported("Webhooks are parsed where the account's adapter runs")
-    with _told_of(self._account):
+    with _naming(self._account):
         return await self._adapter.parse_webhook(request)
 
 
 async def _follow_events(self: Any) -> Any:
     if self._adapter is None:
         raise Unsupported("Events are followed where the account's adapter runs")
-    with _told_of(self._account):
+    with _naming(self._account):
         events = self._adapter.follow_events()
         try:
             async for event in events:
@@ -87,7 +87,7 @@ async def _follow_events(self: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _told_of(account: str) -> Iterator[None]:
+def _naming(account: str) -> Iterator[None]:
     """Name *account* in an error that does not."""
     try:
         yield

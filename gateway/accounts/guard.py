@@ -1,6 +1,4 @@
-"""What stands between an application and whoever carries an operation out: arguments checked, a deadline, one log line,
-and nothing but `GatewayError` coming back.
-"""
+"""The guard of an adapter: it checks arguments, sets a deadline, logs one line, and lets only `GatewayError` out."""
 
 import asyncio
 import functools
@@ -29,7 +27,7 @@ from ..logs import log, place_of
 from ..skipped import digest_of, skipped_rows
 from .arguments import check_arguments, checks_of
 
-_SKIPPED_KNOWN = 1_000  # rows that were told of once, of one account
+_SKIPPED_KNOWN = 1_000  # rows of one account that were logged
 
 
 def seal(error: GatewayError, operation: Operation, account: str) -> GatewayError:
@@ -37,7 +35,7 @@ def seal(error: GatewayError, operation: Operation, account: str) -> GatewayErro
     error.account = error.account or account
     error.operation = operation.name
     if operation.rings and error.dial_state is None:
-        # Refused before anything was sent, or said by somebody who did not think of dialling.
+        # Refused before anything was sent; any other error without a state proves nothing.
         refused = isinstance(error, Unsupported) or (
             isinstance(error, InvalidRequest) and error.origin is Origin.CALLER
         )
@@ -48,7 +46,8 @@ def seal(error: GatewayError, operation: Operation, account: str) -> GatewayErro
 def told_of_key(error: GatewayError, arguments: Mapping[str, Any]) -> None:
     """Take out of *error* that nothing rang, where the request has an idempotency key and no dial is named.
 
-    The request itself rang nobody then. But the key's dial may have rung before, and a client would take it for that.
+    The request itself rang no phone. But the key's dial may have rung one before, and a client would believe that none
+    rang.
     """
     keyed = arguments.get("idempotency_key") is not None
     if keyed and error.dial_id is None and error.dial_state is DialState.NOT_PLACED:
@@ -179,7 +178,7 @@ def _taken(function: Any) -> tuple[frozenset[str], bool]:
 
 
 def _check_answer(operation: Operation, answer: Any) -> None:
-    # An answer of another type would fail later, where nobody knows which plugin it came from.
+    # An answer of another type would fail later, where its plugin is not known.
     if answer is None and operation.may_return_none:
         return
     kind = checks_of(operation).answer

@@ -64,7 +64,7 @@ class Route:
         self._failover_on = failover_on
 
     async def __call__(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
-        # Nobody knows what a broken account could do, so it is asked: a list without its part would pass for the whole.
+        # What a broken account could do is not known, so it is asked: a list without its part would pass for the whole.
         able = [
             each
             for each in self._accounts

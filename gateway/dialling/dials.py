@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import attrs
 from gateway_contracts import (
+    OPERATIONS,
     ConfigError,
     Conflict,
     DialState,
@@ -297,7 +298,7 @@ class Dialling:
         if asked != first:  # a route, whose accounts take turns
             _TRY.set(begun)
         FENCE.set(functools.partial(self._pass, begun))  # of this task, which dials once
-        if waited.cancelled():  # nobody waits any more
+        if waited.cancelled():  # the caller has gone
             await self._end(begun, _ending(DialState.NOT_PLACED))
             raise _closed(DialState.NOT_PLACED)
         given = arguments
@@ -392,7 +393,7 @@ class Dialling:
                 dial_state=DialState.UNKNOWN,
                 dial_id=kept.dial_id,
                 retry_after=_AGAIN_SECONDS,
-                retryable=True,  # with the same key it rings nobody
+                retryable=True,  # with the same key it rings no phone
             )
         asking.replayed = True
         log.debug("dial.replayed", account=kept.account, dial_id=kept.dial_id, dial_state=kept.state)
@@ -631,8 +632,6 @@ _ALWAYS_IN_REQUESTS = frozenset(
 @functools.cache
 def _request_of() -> list[tuple[str, Any]]:
     """The arguments that make a request what it is, and their defaults."""
-    from gateway_contracts import OPERATIONS
-
     found = [(each.name, each.default) for each in OPERATIONS[DIAL].parameters if each.name != "idempotency_key"]
     return sorted(found, key=lambda each: each[0])
 

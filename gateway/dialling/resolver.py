@@ -23,6 +23,7 @@ from ..accounts.account import AccountFacade
 from ..journal import dials
 from ..journal.conversations import NEAR
 from ..journal.dials import Kept, Seen
+from ..journal.leases import while_held
 from ..journal.store import Store
 from ..logs import log, place_of
 from ..texts import cleaned
@@ -71,8 +72,6 @@ class Resolver:
 
     async def run(self) -> None:
         """Find out for ever, in one process of those that share a journal."""
-        from ..journal.leases import while_held
-
         store = (await self._opening.get()).store
         while True:
             try:

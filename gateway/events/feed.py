@@ -1,4 +1,4 @@
-"""Following the log of events: what a reader asks for, what it is answered, and where it goes on."""
+"""The feed: reads the log of events for a reader, and says where it goes on or that its place is lost."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -61,7 +61,7 @@ async def follow_log(log: Log, wanted: Wanted, after: int | None) -> AsyncGenera
             for event in found:
                 yield event
             if found:
-                # Whoever takes long with these may be overtaken by the removal of the next.
+                # A slow reader may be overtaken by the removal of the next events.
                 seq, lost = await place(log, reached)
             else:
                 seq = reached

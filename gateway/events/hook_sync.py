@@ -75,7 +75,7 @@ class HookSync:
             try:
                 await self.account.events.delete_hook(hook.hook_id)
             except NotFound:
-                continue  # somebody was faster
+                continue  # it is gone already
             self._say("hook.deleted", hook)
             changed = True
         return changed

@@ -165,7 +165,7 @@ class Sidecar:
             yield
 
     async def end_waiting(self, app: web.Application) -> None:
-        """Nobody waits for events any more, nor is waited for: bodies that do not come, answers that nobody takes."""
+        """End what would hold up the stop: bodies that do not arrive, responses that are not taken, event readers."""
         self._answers.stop()
         self._bodies.stop()
         if self._readers is not None:

@@ -2,7 +2,7 @@
 
 A stream that keeps up is written to directly, with bytes that are made once for all of them. One whose client reads
 too slowly is not written to any more: it goes on from the log when its client has taken what it has, and is dropped
-when that takes too long. So it holds up nobody, and needs no queue.
+when that takes too long. So it holds up no other reader, and needs no queue.
 """
 
 import asyncio

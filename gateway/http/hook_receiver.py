@@ -48,7 +48,7 @@ class Receiver:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     bodies: Bodies = attrs.field(factory=Bodies, repr=False)
     metrics: Metrics = attrs.field(factory=Metrics, repr=False)
-    _nobody: str = attrs.field(factory=secrets.token_urlsafe, init=False, repr=False)
+    _no_token: str = attrs.field(factory=secrets.token_urlsafe, init=False, repr=False)
 
     async def receive(self, request: web.Request) -> web.Response:
         """One webhook: 200 when its events are in the journal, or its body in quarantine.
@@ -59,7 +59,7 @@ class Receiver:
         """
         started = time.perf_counter()
         name = request.match_info["account"]
-        if not _same(request.match_info["token"], self.tokens.get(name, self._nobody)) or name not in self.tokens:
+        if not _same(request.match_info["token"], self.tokens.get(name, self._no_token)) or name not in self.tokens:
             raise NotFound("There is no such path; /docs shows those that there are")
         try:
             body = await self._admitted(name, request)

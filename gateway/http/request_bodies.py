@@ -48,7 +48,7 @@ class Bodies:
                 finally:
                     self._coming.discard(coming)
         except TimeoutError:
-            if self._stopping:  # whoever sends it is not to be told that it is wrong, and may send it again
+            if self._stopping:  # the request is not wrong, and the client may send it again
                 raise VendorUnavailable(
                     "The gateway is stopping, and the body had not come: send it again", origin=Origin.GATEWAY
                 ) from None

@@ -1,7 +1,7 @@
-"""The answers that are on their way: whoever takes nothing of one for long is cut off, and soon when the sidecar stops.
+"""Slow clients: a client that takes nothing of its response for long is cut off, and sooner when the sidecar stops.
 
 Looked at are the connections, not the requests, so it is one and the same for a page, a stream and a recording, and
-nobody who reads is held up by it.
+no other client is held up by it.
 """
 
 import asyncio
@@ -47,11 +47,11 @@ class Answers:
             await asyncio.wait([watching])
 
     def stop(self) -> None:
-        """Drop whoever takes nothing for `GRACE_SECONDS` from now on."""
+        """From now on, drop clients that take nothing for `GRACE_SECONDS`."""
         self._stopping.set()
 
     def look(self, now: float, patience: float) -> None:
-        """Drop whoever has taken nothing for *patience*, in seconds as *now* is."""
+        """Drop clients that have taken nothing for *patience* seconds up to *now*."""
         waiting = {}
         for connection in tuple(self._connections):
             size = connection.get_write_buffer_size()

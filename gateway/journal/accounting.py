@@ -1,4 +1,4 @@
-"""What live calls and records say of conversations: events that nobody told are added, as reconciled ones.
+"""Live calls and records against conversations: events that the vendor failed to send are added, as reconciled ones.
 
 Their ids follow from what they tell, so the same pass may be made twice, or by two processes, and adds them once.
 """

@@ -13,7 +13,7 @@ from .schema import inserting, leases
 from .store import Store
 
 LIFE_SECONDS = 10.0
-"""How long a lease holds that nobody renews: the time until the work of a dead process goes on elsewhere."""
+"""How long a lease holds that is not renewed: the time until the work of a dead process goes on elsewhere."""
 _RENEWALS = 3  # in one life
 
 

@@ -50,7 +50,7 @@ from .troubles import UnreadableRow
 
 MAX_BATCH = 500
 POLL_SECONDS = 1.0
-"""How often what other processes write is looked for, while somebody listens."""
+"""How often what other processes write is looked for, while there is a listener."""
 MAX_TEXT = 2 * 1024 * 1024
 """How many characters of events are read at once; the event that exceeds them is the last."""
 _MOST_LOOKED = 20  # batches that one reading looks through
@@ -198,7 +198,7 @@ class Log:
 
     async def append(self, new: Sequence[CallEvent]) -> list[CallEvent]:
         """Write *new* durably. Gives those that were not known before, as the log keeps them: with their conversations,
-        and `cleaned`. The listeners are told next, so that whoever waits for this need not wait for them.
+        and `cleaned`. The listeners are told next, so that the writer need not wait for them.
 
         Raises: JournalError, and then nothing of it is written.
         """
@@ -319,8 +319,8 @@ class Log:
             try:
                 await self.catch_up()
             except JournalError:
-                pass  # whoever writes is told of it
-            except Exception as error:  # noqa: BLE001 # the boundary: whoever listens hears of what comes after
+                pass  # the store reports it to its writers
+            except Exception as error:  # noqa: BLE001 # the boundary: listeners get the later events
                 log.error("log.unread", after=self._head, **place_of(error))
 
 
@@ -465,7 +465,7 @@ class Known:
         self.linked.append((*key, conversation_id, evidence, to_micros(at)))
 
     def _matching(self, event: CallEvent) -> tuple[str | None, str]:
-        """The conversation of an event whose ids nobody has seen, and how that is known."""
+        """The conversation of an event whose ids are new, and how that is known."""
         found = self._dialled(event) if event.direction is not Direction.INBOUND else None
         if found is not None:
             return found, "extension_number_time"

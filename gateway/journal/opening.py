@@ -25,7 +25,7 @@ class Journal:
     log: Log
 
     async def quarantine(self, *, account: str, reason: str, media_type: str, body: bytes, at: datetime) -> None:
-        """Keep a webhook's *body* that nobody could read, and why. Raises: JournalError."""
+        """Put the unreadable *body* of a webhook into the quarantine, with the *reason*. Raises: JournalError."""
         row = {
             "account": account,
             "received_at": to_micros(at),
@@ -40,7 +40,7 @@ class Journal:
         await self.store.write(keep)
 
     async def quarantine_rows(self, rows: Mapping[bytes, bytes], *, account: str, reason: str, at: datetime) -> int:
-        """Keep *rows* of the vendor's, by their digests, that nobody could read, each once; gives how many are new.
+        """Put unreadable *rows* of a vendor, by their digests, into the quarantine, each once; return how many are new.
 
         Raises: JournalError.
         """

@@ -65,7 +65,7 @@ class UnreadableRow(Exception):  # never leaves the journal
 
 @attrs.frozen
 class Trouble:
-    """What is wrong with a database, in words without data, and whether it stays so until somebody mends it."""
+    """What is wrong with a database, in words without data, and whether it stays so until a person mends it."""
 
     text: str
     lasting: bool = False

@@ -454,7 +454,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
 
     # Events
 
-    # The vendor calls nobody.
+    # The vendor sends no webhooks.
     list_hooks = create_hook = delete_hook = parse_webhook = lacking(
         "antbuddy sends no webhooks: its events come over a socket, by follow_events"
     )

@@ -336,7 +336,7 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
         )
 
     list_hooks = create_hook = delete_hook = parse_webhook = lacking(
-        "acme has no hooks for its events: it calls nobody, use follow_events"
+        "acme sends no webhooks: its events come by follow_events"
     )
 
     # Requests

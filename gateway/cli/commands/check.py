@@ -17,7 +17,7 @@ from ..output import show_json
 def command(config: Path, as_json: bool) -> None:
     """Explain the configuration and all its problems.
 
-    Nobody is called: secrets are read and plugins are asked what they can do, and that is all.
+    It sends nothing: it reads the secrets and asks the plugins what they can do.
     """
     found = run(check_config(config))
     if as_json:

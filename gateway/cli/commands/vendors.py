@@ -107,7 +107,7 @@ async def _summarise(name: str, plugin: str) -> VendorSummary:
 
 
 async def _interfaces(vendor: Vendor) -> tuple[type, ...] | None:
-    """What the vendor's adapter can do, found by connecting with settings that are made up: that calls nobody."""
+    """What the vendor's adapter can do, found by connecting with made-up settings, which sends nothing."""
     try:
         settings = settings_from(_made_up(vendor.settings), vendor.settings, "")
         async with asyncio.timeout(_PATIENCE_SECONDS), vendor.connect(Account(name=vendor.name), settings) as adapter:
