@@ -308,10 +308,12 @@ async def _joined(place: Cursor, at: int, size: int, limit: int | None, came: Ca
         return _ended(place, at, came, again)
     if place.back and not fresh:
         left = place.offset + place.back - end
-        if left <= 0 and place.fixed:
+        grown = bool(total and place.total and total > place.total)  # and new rows have just pushed these on
+        obeys = len(ids) == size != place.size  # it gave as many rows as were asked for, which was not a whole page
+        if left <= 0 and not grown and (place.fixed or obeys):
             raise _moved(place, came)
         # Nothing has gone, and yet the page behind these rows did not begin with the last of them.
-        following = attrs.evolve(following, back=max(left, 0), fixed=left <= 0 or place.fixed)
+        following = attrs.evolve(following, back=max(left, 0), fixed=place.fixed or (left <= 0 and not grown))
     return _going_on(following, came, again)
 
 

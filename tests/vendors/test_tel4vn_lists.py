@@ -183,6 +183,22 @@ async def test_the_error_of_a_host_that_only_scrolls_says_how_it_is_read():
     assert (None, [], []) == await read(host, itertools.repeat(100), Paging.SCROLL)
 
 
+async def test_rows_filed_while_others_are_looked_for_are_no_sign_of_a_host_that_takes_no_limit():
+    """It takes every argument: each later page still begins with the last row of the page before."""
+    host = Host(chance=random.Random(1), paging="offset", count=101)  # noqa: S311 # no secret
+    # At each request: the rows that go, and how many are filed.
+    changes = {9: (["row0"], 0), 11: ([], 2), 13: (["row5"], 0), 14: (["row35"], 1)}
+    requests = itertools.count(2)
+
+    def change():
+        gone, filed = changes.get(next(requests), ([], 0))
+        host.rows[:] = [*(f"new{next(host._names)}" for _ in range(filed)), *(r for r in host.rows if r not in gone)]
+
+    host.change = change
+
+    assert (None, [], []) == await read(host, itertools.repeat(5))
+
+
 @pytest.mark.parametrize("paging", [*WAYS, "first page", "everything"])
 @pytest.mark.parametrize("own", [0, 1, 2, 3, 10, 120])
 async def test_no_row_is_missing_or_doubled_in_silence(paging, own):
