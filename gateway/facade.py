@@ -127,7 +127,7 @@ class Gateway:
         that are none; Unsupported where no journal is kept, JournalError; from a sidecar also Unauthenticated and
         Forbidden. A sidecar that cannot be reached is asked again until it can.
         """
-        from .events.feed import as_wanted, check_filter, follow_log  # with the journal comes SQLAlchemy
+        from .events.feed import check_filter, follow_log, selection_of  # with the journal comes SQLAlchemy
 
         if self._open is None:
             raise RuntimeError("open the gateway first: async with Gateway.from_file(…) as gateway")
@@ -136,7 +136,7 @@ class Gateway:
             events = self._follow(query)
         elif self.journal is not None:
             check_filter(self.__getitem__, query)
-            events = follow_log((await self.journal.get()).log, as_wanted(query, None), after)
+            events = follow_log((await self.journal.get()).log, selection_of(query, None), after)
         else:
             raise Unsupported("This gateway keeps no journal: set journal.url", origin=Origin.GATEWAY)
         async with contextlib.aclosing(events):

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Callable
 from gateway_contracts import CallEvent, InvalidRequest
 
 from ..accounts.account import AccountFacade
-from ..journal.log import Log, Wanted
+from ..journal.log import EventLog
+from ..journal.reading import EventSelection
 from ..models import EventFilter, Lost, ResyncReason, events_lost
 
 _PAGE = 200
@@ -20,18 +21,18 @@ def check_filter(find_account: Callable[[str], AccountFacade], wanted: EventFilt
             raise InvalidRequest(f"{name!r} {text}", fields={"account": text})
 
 
-def as_wanted(wanted: EventFilter, accounts: frozenset[str] | None) -> Wanted:
-    """*wanted* as the log looks for it, at most of *accounts*; None for all of them."""
-    asked = frozenset(wanted.account) or None
-    return Wanted(
-        accounts=accounts if asked is None else asked if accounts is None else asked & accounts,
-        types=frozenset(wanted.type) or None,
+def selection_of(wanted: EventFilter, accounts: frozenset[str] | None) -> EventSelection:
+    """Return what *wanted* asks for, of the *accounts* that the reader may see; None allows all."""
+    return EventSelection.narrowed(
+        accounts=wanted.account,
+        types=wanted.type,
         extension=wanted.extension,
         number=wanted.number,
+        allowed=accounts,
     )
 
 
-async def place(log: Log, after: int | None) -> tuple[int, Lost | None]:
+async def place(log: EventLog, after: int | None) -> tuple[int, Lost | None]:
     """The number after which a reader that has everything up to *after* goes on; and why, if that is another number.
 
     None begins at the newest event, 0 at the oldest that is kept. Raises: JournalError.
@@ -48,8 +49,8 @@ async def place(log: Log, after: int | None) -> tuple[int, Lost | None]:
     return oldest - 1, Lost(ResyncReason.AHEAD if after > log.head else ResyncReason.REMOVED, oldest)
 
 
-async def follow_log(log: Log, wanted: Wanted, after: int | None) -> AsyncGenerator[CallEvent, None]:
-    """Every *wanted* event that comes after *after*, for ever. Raises: EventsLost, JournalError."""
+async def follow_log(log: EventLog, selection: EventSelection, after: int | None) -> AsyncGenerator[CallEvent, None]:
+    """Yield every selected event after *after*, for ever. Raises: EventsLost, JournalError."""
     woken = asyncio.Event()
     with log.listening(lambda _: woken.set()):
         seq, lost = await place(log, after)
@@ -57,7 +58,7 @@ async def follow_log(log: Log, wanted: Wanted, after: int | None) -> AsyncGenera
             if lost is not None:
                 raise events_lost(lost)
             woken.clear()
-            found, reached = await log.after(seq, wanted, limit=_PAGE)
+            found, reached = await log.after(seq, selection, limit=_PAGE)
             for event in found:
                 yield event
             if found:

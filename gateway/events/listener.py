@@ -9,7 +9,7 @@ import attrs
 from gateway_contracts import CallEvent, Events, EventType, GatewayError, InvalidRequest, JournalError, Unsupported
 
 from ..accounts.account import AccountFacade
-from ..journal.log import Log
+from ..journal.log import EventLog
 from ..logs import log, place_of
 
 MAX_PAUSE_SECONDS = 60.0
@@ -26,7 +26,7 @@ class Listener:
     """
 
     account: AccountFacade
-    log: Log
+    log: EventLog
     on_gap: Callable[[], None] = lambda: None
     pause: Callable[[int], float] = _pause
 

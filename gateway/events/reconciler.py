@@ -40,8 +40,17 @@ from gateway_contracts import (
 )
 
 from ..accounts.account import AccountFacade
-from ..journal.accounting import Open, Taken, give_up, open_conversations, over_at, take_live, take_records
-from ..journal.log import MAX_BATCH, Key
+from ..journal.accounting import (
+    OpenConversation,
+    Recovered,
+    give_up,
+    open_conversations,
+    over_at,
+    take_live,
+    take_records,
+)
+from ..journal.event_rows import MAX_BATCH
+from ..journal.matching import LinkKey
 from ..journal.opening import Journal
 from ..journal.positions import read_positions, write_position
 from ..logs import log, place_of
@@ -152,7 +161,7 @@ class Reconciler:
         progress = await self._progress(started)
         log_of = self.journal.log
         added, left, live = 0, None, await self._live(started)
-        keys: list[Key] = [(name, "call_id", call.call_id) for call in live or ()]
+        keys: list[LinkKey] = [(name, "call_id", call.call_id) for call in live or ()]
         silent_since = self._silence(live, started, progress.silent_since)
         if live:
             old = [call for call in live if call.started_at is None or started - call.started_at >= FILED_WITHIN]
@@ -203,10 +212,12 @@ class Reconciler:
             calls += [cleaned(call, now) for call in page.items]
         return calls
 
-    async def _open(self, live: Collection[Key]) -> list[Open]:
+    async def _open(self, live: Collection[LinkKey]) -> list[OpenConversation]:
         return await self.journal.store.read(partial(open_conversations, account=self.account.name, live=live))
 
-    async def _read_records(self, since: datetime, begun: datetime, live: Collection[Key], started: datetime) -> Taken:
+    async def _read_records(
+        self, since: datetime, begun: datetime, live: Collection[LinkKey], started: datetime
+    ) -> Recovered:
         added, waiting = 0, []
         arguments: dict[str, Any] = {"since": since}
         async with contextlib.aclosing(self.account.pages(OPERATIONS["list_records"], arguments)) as pages:
@@ -215,11 +226,11 @@ class Reconciler:
                 taken = await self._take(page.items, begun, live, started)
                 added += taken.added
                 waiting += [taken.waiting] if taken.waiting else []
-        return Taken(added, min(waiting, default=None))
+        return Recovered(added, min(waiting, default=None))
 
     async def _take(
-        self, records: Sequence[CallRecord], begun: datetime, live: Collection[Key], started: datetime
-    ) -> Taken:
+        self, records: Sequence[CallRecord], begun: datetime, live: Collection[LinkKey], started: datetime
+    ) -> Recovered:
         """Take those of *records* that are old enough. One that the journal cannot take costs no other: it is put into
         quarantine.
         """
@@ -227,7 +238,7 @@ class Reconciler:
             known = [cleaned(each, started) for each in records]
             settled = [each for each in known if begun <= (over_at(each) or begun) <= started - FILED_WITHIN]
             if not settled:
-                return Taken(0, None)
+                return Recovered(0, None)
             return await self.journal.log.deduce(partial(take_records, records=settled, live=live, now=started))
         except JournalError:
             raise
@@ -237,10 +248,10 @@ class Reconciler:
                 log.warning("reconciler.refused", account=self.account.name, **place_of(error))
                 row = to_json(record) if record.raw is None else record.raw
                 await self._quarantine([row], f"refused_row:{type(error).__name__}", started)
-                return Taken(0, None)
+                return Recovered(0, None)
         half = len(records) // 2
         parts = [await self._take(some, begun, live, started) for some in (records[:half], records[half:])]
-        return Taken(
+        return Recovered(
             sum(each.added for each in parts), min(filter(None, (each.waiting for each in parts)), default=None)
         )
 
@@ -259,7 +270,9 @@ class Reconciler:
         return deep_at is None or now - deep_at >= DEEP_EVERY
 
     @staticmethod
-    def _since(progress: Progress, before: list[Open], started: datetime, *, live_known: bool, deep: bool) -> datetime:
+    def _since(
+        progress: Progress, before: list[OpenConversation], started: datetime, *, live_known: bool, deep: bool
+    ) -> datetime:
         """From which beginning on records are read, on the vendor's clock. See the module's argument."""
         reached = progress.watermark or progress.begun
         if deep:
@@ -279,7 +292,7 @@ class Reconciler:
 
     @staticmethod
     def _lost(
-        gone: list[Open], missed: dict[str, datetime], now: datetime, *, live_known: bool
+        gone: list[OpenConversation], missed: dict[str, datetime], now: datetime, *, live_known: bool
     ) -> dict[str, datetime | None]:
         """Those of *gone* that are given up, and when they were no longer seen, if that is known."""
         if live_known:

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, select
 from ..accounts.account import AccountFacade
 from ..accounts.hook_addresses import hook_url
 from ..config import Config
+from ..journal.event_rows import event_of
 from ..journal.leases import while_held
-from ..journal.log import event_of
 from ..journal.opening import Journal
 from ..journal.positions import read_positions
 from ..journal.retention import prune

@@ -14,9 +14,10 @@ import attrs
 from aiohttp import HttpVersion11, web
 from gateway_contracts import CallEvent, InvalidRequest, JournalError, Origin, RateLimited, dumps, to_json
 
-from ..events.feed import as_wanted, check_filter, place
+from ..events.feed import check_filter, place, selection_of
 from ..facade import Gateway
-from ..journal.log import MAX_TEXT, Log, Wanted
+from ..journal.log import EventLog
+from ..journal.reading import MAX_CHARACTERS, EventSelection
 from ..keys import Caller
 from ..logs import log
 from ..models import MAX_SEQ, EventPage, EventQuery
@@ -35,7 +36,7 @@ _PAGE = 100
 class Readers:
     """All who read the events of *gateway* out of *log*."""
 
-    def __init__(self, gateway: Gateway, events: Log) -> None:
+    def __init__(self, gateway: Gateway, events: EventLog) -> None:
         self._gateway = gateway
         self._log = events
         self._streams: set[_Stream] = set()
@@ -63,7 +64,7 @@ class Readers:
         for name in query.account:
             caller.check(name, "events")
         check_filter(self._gateway.__getitem__, query)
-        wanted = as_wanted(query, caller.accounts)
+        wanted = selection_of(query, caller.accounts)
         streamed = SSE in request.headers.get("Accept", "").lower()
         if streamed and (extra := {"wait", "limit"} & request.query.keys()):
             raise InvalidRequest("A stream has no pages", fields=dict.fromkeys(sorted(extra), "is not for streams"))
@@ -80,7 +81,7 @@ class Readers:
 
     # Pages
 
-    async def _page(self, wanted: Wanted, query: EventQuery) -> EventPage:
+    async def _page(self, wanted: EventSelection, query: EventQuery) -> EventPage:
         news: asyncio.Queue[Sequence[CallEvent]] = asyncio.Queue()
         with self._log.listening(news.put_nowait) if query.wait else contextlib.nullcontext():
             seq, lost = await place(self._log, query.after)
@@ -97,7 +98,7 @@ class Readers:
     async def _next(
         self,
         news: asyncio.Queue[Sequence[CallEvent]],
-        wanted: Wanted,
+        wanted: EventSelection,
         query: EventQuery,
         seq: int,
         deadline: float,
@@ -125,7 +126,7 @@ class Readers:
     # Streams
 
     async def _stream(
-        self, request: web.Request, wanted: Wanted, query: EventQuery, headers: Mapping[str, str]
+        self, request: web.Request, wanted: EventSelection, query: EventQuery, headers: Mapping[str, str]
     ) -> web.StreamResponse:
         after = _last_event_id(request, query.after)
         seq = (await place(self._log, None))[0] if after is None else after
@@ -210,7 +211,7 @@ class _Frames:
 class _Stream:
     """One client's stream. `seq` is the number up to which everything was written to it."""
 
-    def __init__(self, request: web.Request, wanted: Wanted, raw: bool, seq: int) -> None:
+    def __init__(self, request: web.Request, wanted: EventSelection, raw: bool, seq: int) -> None:
         self.wanted = wanted
         self.raw = raw
         self.seq = seq
@@ -234,7 +235,7 @@ class _Stream:
         for index, event in enumerate(page):
             if (event.seq or 0) <= self.seq:
                 continue
-            if length > MAX_TEXT:  # the rest is read on from the log, when there is room
+            if length > MAX_CHARACTERS:  # the rest is read on from the log, when there is room
                 self.live = False
                 self.woken.set()
                 break

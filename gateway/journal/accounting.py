@@ -11,12 +11,13 @@ import attrs
 from gateway_contracts import Call, CallEvent, CallRecord, CallState, Direction, EventSource, EventType, Outcome
 from sqlalchemy import Connection, and_, or_, select
 
+from .conversation_rows import conversation_of
 from .conversations import NEAR, RANKS, Conversation
-from .log import Key, Known, conversation_of
+from .matching import ConversationMatcher, LinkKey
 from .schema import conversations, dials, links, to_micros
 
 _TOLD_BY: dict[CallState, EventType] = {CallState.ANSWERED: EventType.ANSWERED}  # any other live state: it rings
-PATIENCE = timedelta(minutes=3)
+EVENTS_MAY_COME = timedelta(minutes=3)
 """How long after its end a call whose events may be under way under another id is left to them."""
 _SURE = timedelta(seconds=10)  # two ways of telling of one call are hardly further apart
 _LATE = timedelta(hours=1)  # after its call, what tells of it may have come
@@ -24,7 +25,7 @@ _CALL_KINDS = ("call_id", "sip_call_id", "record_id", "dial_id")
 
 
 @attrs.frozen
-class Taken:
+class Recovered:
     """How many events were *added*, and when the first call was over whose record is left for later."""
 
     added: int
@@ -32,7 +33,7 @@ class Taken:
 
 
 @attrs.frozen
-class Open:
+class OpenConversation:
     """A conversation that has no end yet, and whether the vendor shows it as live."""
 
     conversation: Conversation
@@ -46,17 +47,17 @@ def over_at(record: CallRecord) -> datetime | None:
     return record.ended_at
 
 
-def take_live(known: Known, calls: Sequence[Call], now: datetime) -> int:
+def take_live(matcher: ConversationMatcher, calls: Sequence[Call], now: datetime) -> int:
     """Add what *calls*, live at the vendor, tell and no event did; gives the number of events."""
-    known.look_up([(call.account, "call_id", call.call_id) for call in calls])
-    return sum(_take_live(known, call, now) for call in calls)
+    matcher.look_up([(call.account, "call_id", call.call_id) for call in calls])
+    return sum(_take_live(matcher, call, now) for call in calls)
 
 
-def _take_live(known: Known, call: Call, now: datetime) -> bool:
+def _take_live(matcher: ConversationMatcher, call: Call, now: datetime) -> bool:
     kind = _TOLD_BY.get(call.state, EventType.RINGING)
-    found = known.links.get((call.account, "call_id", call.call_id))
+    found = matcher.links.get((call.account, "call_id", call.call_id))
     if found is not None:
-        reached = known.conversations[found].state
+        reached = matcher.conversations[found].state
         if kind is EventType.RINGING or RANKS[reached] >= RANKS[CallState.ANSWERED]:
             return False
     event = CallEvent(
@@ -73,34 +74,38 @@ def _take_live(known: Known, call: Call, now: datetime) -> bool:
         occurred_at=call.answered_at if kind is EventType.ANSWERED else call.started_at,
         source=EventSource.RECONCILED,
     )
-    return known.add(event) is not None
+    return matcher.add(event) is not None
 
 
-def take_records(known: Known, records: Sequence[CallRecord], live: Collection[Key], now: datetime) -> Taken:
+def take_records(
+    matcher: ConversationMatcher, records: Sequence[CallRecord], live: Collection[LinkKey], now: datetime
+) -> Recovered:
     """Add what *records* tell and no event did, each to the conversation of its call, or to a new one.
 
     Left for later are a record whose conversation has one of the links *live*, and for a while an inbound one of which
     nothing was heard: its events may be under way with another id, and then nothing but the time would join them.
     """
-    known.look_up([key for record in records for key, _ in _keys(record)] + list(live))
-    talking = {known.links[key] for key in live if key in known.links}
-    placed = {index: found for index, record in enumerate(records) if (found := _by_id(known, record))}
+    matcher.look_up([key for record in records for key, _ in _keys(record)] + list(live))
+    talking = {matcher.links[key] for key in live if key in matcher.links}
+    placed = {index: found for index, record in enumerate(records) if (found := _by_id(matcher, record))}
     others = [index for index in range(len(records)) if index not in placed]
-    met, unsure = _by_parties(known, records, others, talking | {each for each, _ in placed.values()}, now)
+    met, unsure = _by_parties(matcher, records, others, talking | {each for each, _ in placed.values()}, now)
     placed |= met
     added, waiting = 0, []
     for index, record in enumerate(records):
-        found, over = placed.get(index) or _by_id(known, record), over_at(record) or now
-        unheard = found is None and record.direction is Direction.INBOUND and now - over < PATIENCE
+        found, over = placed.get(index) or _by_id(matcher, record), over_at(record) or now
+        unheard = found is None and record.direction is Direction.INBOUND and now - over < EVENTS_MAY_COME
         if index in unsure or unheard or (found and found[0] in talking):
             waiting.append(over)
         else:
-            conversation_id, evidence = found or (known.begin(record.account, now).conversation_id, "record")
-            added += _take_record(known, record, known.conversations[conversation_id], evidence, now)
-    return Taken(added, min(waiting, default=None))
+            conversation_id, evidence = found or (matcher.begin(record.account, now).conversation_id, "record")
+            added += _take_record(matcher, record, matcher.conversations[conversation_id], evidence, now)
+    return Recovered(added, min(waiting, default=None))
 
 
-def _take_record(known: Known, record: CallRecord, conversation: Conversation, evidence: str, now: datetime) -> int:
+def _take_record(
+    matcher: ConversationMatcher, record: CallRecord, conversation: Conversation, evidence: str, now: datetime
+) -> int:
     event = CallEvent(
         account=record.account,
         event_id=_event_id(record.account, record.record_id, EventType.RECORD_CREATED),
@@ -126,26 +131,26 @@ def _take_record(known: Known, record: CallRecord, conversation: Conversation, e
         end = attrs.evolve(
             event, type=EventType.ENDED, event_id=_event_id(record.account, record.record_id, EventType.ENDED), raw=None
         )
-        added += known.add(end, conversation) is not None
-    if (record.account, "record_id", record.record_id) not in known.links:
-        added += known.add(event, conversation) is not None
-    if record.has_recording and (record.account, "recording", record.record_id) not in known.links:
+        added += matcher.add(end, conversation) is not None
+    if (record.account, "record_id", record.record_id) not in matcher.links:
+        added += matcher.add(event, conversation) is not None
+    if record.has_recording and (record.account, "recording", record.record_id) not in matcher.links:
         ready = attrs.evolve(
             event,
             type=EventType.RECORDING_READY,
             event_id=_event_id(record.account, record.record_id, EventType.RECORDING_READY),
             occurred_at=None,
         )
-        added += known.add(ready, conversation) is not None
+        added += matcher.add(ready, conversation) is not None
     for key, kind in _keys(record):
-        if key not in known.links:
-            known.link(key, conversation.conversation_id, "record" if evidence == kind else evidence, now)
+        if key not in matcher.links:
+            matcher.link(key, conversation.conversation_id, "record" if evidence == kind else evidence, now)
     conversation.learn_from(record)
-    known.changed.add(conversation.conversation_id)
+    matcher.changed.add(conversation.conversation_id)
     return added
 
 
-def _keys(record: CallRecord) -> list[tuple[Key, str]]:
+def _keys(record: CallRecord) -> list[tuple[LinkKey, str]]:
     """The links that *record* makes, with their kinds, the most telling first. A recording is found by its record."""
     values = [
         ("record_id", record.record_id),
@@ -156,13 +161,17 @@ def _keys(record: CallRecord) -> list[tuple[Key, str]]:
     return [((record.account, kind, value), kind) for kind, value in values if value]
 
 
-def _by_id(known: Known, record: CallRecord) -> tuple[str, str] | None:
+def _by_id(matcher: ConversationMatcher, record: CallRecord) -> tuple[str, str] | None:
     """The conversation that one of the ids of *record* leads to, and the kind of that id."""
-    return next(((known.links[key], kind) for key, kind in _keys(record) if key in known.links), None)
+    return next(((matcher.links[key], kind) for key, kind in _keys(record) if key in matcher.links), None)
 
 
 def _by_parties(
-    known: Known, records: Sequence[CallRecord], wanting: Sequence[int], taken: Collection[str], now: datetime
+    matcher: ConversationMatcher,
+    records: Sequence[CallRecord],
+    wanting: Sequence[int],
+    taken: Collection[str],
+    now: datetime,
 ) -> tuple[dict[int, tuple[str, str]], set[int]]:
     """The conversations of those of *records* whose ids nobody has seen, by their index, and how that is known; and the
     records of which it is too early to say. The nearest pairs come first; none is given twice, or if *taken*.
@@ -171,7 +180,7 @@ def _by_parties(
     if not ends:
         return {}, set()
     first = min(records[index].started_at or end for index, end in ends.items())
-    candidates, called = _without_record(known, records[0].account, first - NEAR, max(ends.values()) + _LATE)
+    candidates, called = _without_record(matcher, records[0].account, first - NEAR, max(ends.values()) + _LATE)
     pairs = [
         (distance, index, each.conversation_id)
         for index, end in ends.items()
@@ -186,7 +195,7 @@ def _by_parties(
     for distance, index, conversation_id in sorted(pairs):
         if index in found or conversation_id in used:
             continue
-        if distance > _SURE and now - ends[index] < PATIENCE:
+        if distance > _SURE and now - ends[index] < EVENTS_MAY_COME:
             unsure.add(index)  # a nearer record may come
         else:
             how = "number_hotline_time" if conversation_id in called else "extension_number_time"
@@ -201,7 +210,7 @@ def _ids_may_differ(record: CallRecord) -> bool:
 
 
 def _without_record(
-    known: Known, account: str, since: datetime, until: datetime
+    matcher: ConversationMatcher, account: str, since: datetime, until: datetime
 ) -> tuple[list[Conversation], set[str]]:
     """The conversations of that time without a record, and the ids of those that have a call id."""
     recorded = select(links.c.conversation_id).where(
@@ -213,16 +222,18 @@ def _without_record(
         conversations.c.created_at <= to_micros(until),
         ~recorded.exists(),
     )
-    ids = [str(found) for found in known.connection.scalars(query)]
-    known.fetch(ids)
+    ids = [str(found) for found in matcher.connection.scalars(query)]
+    matcher.fetch(ids)
     called: set[str] = set()
     for start in range(0, len(ids), 400):
         some = links.c.conversation_id.in_(ids[start : start + 400])
-        called |= set(known.connection.scalars(select(links.c.conversation_id).where(some, links.c.kind == "call_id")))
-    return [known.conversations[each] for each in ids], called
+        called |= set(
+            matcher.connection.scalars(select(links.c.conversation_id).where(some, links.c.kind == "call_id"))
+        )
+    return [matcher.conversations[each] for each in ids], called
 
 
-def open_conversations(connection: Connection, account: str, live: Collection[Key]) -> list[Open]:
+def open_conversations(connection: Connection, account: str, live: Collection[LinkKey]) -> list[OpenConversation]:
     """The conversations of *account* that have no end yet, oldest first.
 
     Those of a dial that has not rung, or is being placed right now, are not counted: nothing can be said of them.
@@ -251,29 +262,29 @@ def open_conversations(connection: Connection, account: str, live: Collection[Ke
         .order_by(conversations.c.created_at)
     )
     found = [conversation_of(row) for row in connection.execute(query)]
-    known = Known(connection)
-    known.look_up(live)
-    talking = set(known.links.values())
-    return [Open(each, each.conversation_id in talking) for each in found]
+    matcher = ConversationMatcher(connection)
+    matcher.look_up(live)
+    talking = set(matcher.links.values())
+    return [OpenConversation(each, each.conversation_id in talking) for each in found]
 
 
-def give_up(known: Known, missed: Iterable[tuple[str, datetime | None]], now: datetime) -> int:
+def give_up(matcher: ConversationMatcher, missed: Iterable[tuple[str, datetime | None]], now: datetime) -> int:
     """End the conversations of which nothing is heard or seen any more; nobody knows how. Gives the number of events.
 
-    *missed* are their ids, and when they were no longer seen, if that is known.
+    *missed* are their ids, and when they were no longer seen, if that is matcher.
     """
     ends = dict(missed)
-    known.fetch(ends)
+    matcher.fetch(ends)
     added = 0
     for conversation_id, at in ends.items():
-        conversation = known.conversations.get(conversation_id)
+        conversation = matcher.conversations.get(conversation_id)
         if conversation is None or conversation.state is CallState.ENDED:
             continue
         event = CallEvent(
             account=conversation.account,
             event_id=_event_id(conversation.account, conversation_id, EventType.ENDED),
             type=EventType.ENDED,
-            call_id=_call_id_of(known.connection, conversation_id),
+            call_id=_call_id_of(matcher.connection, conversation_id),
             received_at=now,
             direction=conversation.direction,
             from_number=conversation.from_number,
@@ -284,7 +295,7 @@ def give_up(known: Known, missed: Iterable[tuple[str, datetime | None]], now: da
             outcome=Outcome.UNKNOWN,
             source=EventSource.RECONCILED,
         )
-        added += known.add(event, conversation) is not None
+        added += matcher.add(event, conversation) is not None
     return added
 
 

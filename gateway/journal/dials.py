@@ -16,9 +16,10 @@ from gateway_contracts import CallState, Direction, EventSource
 from sqlalchemy import Connection, Text, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from .conversation_rows import add_conversations, conversation_of
 from .conversations import NEAR, Conversation, number_key, same_number
 from .leases import time_of
-from .log import ADD_CONVERSATIONS, conversation_of, conversation_row
+from .prepared import Prepared
 from .schema import (
     conversations,
     dials,
@@ -31,7 +32,6 @@ from .schema import (
     to_micros,
     tries,
 )
-from .statements import Prepared
 from .troubles import UnreadableRow
 
 IN_PROGRESS, PLACED, NOT_PLACED, UNKNOWN = "in_progress", "placed", "not_placed", "unknown"
@@ -752,7 +752,7 @@ def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> 
             created_at=dial.tried_at,
             updated_at=now,
         )
-        ADD_CONVERSATIONS.write(connection, [conversation_row(conversation)])
+        add_conversations(connection, [conversation])
         found, evidence = conversation.conversation_id, ending.evidence
     conversation_id = found or dial.conversation_id
     ids = {"call_id": call_id, "record_id": record_id}

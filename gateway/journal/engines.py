@@ -13,7 +13,7 @@ from gateway_contracts import ConfigError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from .statements import run_text
+from .prepared import run_text
 
 PATIENCE_SECONDS = 5.0
 """How long a statement waits for a lock of another process."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 from sqlalchemy import Connection, insert, select
 
-from .log import Log
+from .log import EventLog
 from .schema import hook_tokens, inserting, quarantine, to_micros
 from .store import Store, open_store
 
@@ -22,7 +22,7 @@ class Journal:
     """What one process knows of the journal: its store, and the log of events in it."""
 
     store: Store
-    log: Log
+    log: EventLog
 
     async def quarantine(self, *, account: str, reason: str, media_type: str, body: bytes, at: datetime) -> None:
         """Put the unreadable *body* of a webhook into the quarantine, with the *reason*. Raises: JournalError."""
@@ -76,6 +76,6 @@ class Journal:
 async def open_journal(url: str, *, beside: Path | None = None) -> AsyncIterator[Journal]:
     """The journal in the database at *url*; a SQLite file is relative to *beside*. Raises: ConfigError."""
     async with open_store(url, beside=beside) as store:
-        log = Log(store)
+        log = EventLog(store)
         await log.start()
         yield Journal(store, log)

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, RowMapping, and_, null, or_, select
 
 from ..models import Link, Timeline, TimelineDelivery, TimelineDial, TimelineStatement, TimelineTry
 from ..texts import plain
-from .log import conversation_of, events_of
+from .conversation_rows import conversation_of
+from .reading import read_events
 from .schema import conversations, deliveries, dials, events, from_micros, links, statements, tries
 
 MAX_EVENTS = 1_000
@@ -101,7 +102,7 @@ def _timeline(
         ended_by=EventSource(found.end_source) if found.end_source else None,
         links=tuple(_made(Link, each) for each in connection.execute(parts).mappings()),
         dials=tuple(_dial(connection, each, accounts, raw=raw) for each in connection.execute(dialled).mappings()),
-        events=tuple(events_of(connection, told)[0]),
+        events=tuple(read_events(connection, told)[0]),
         deliveries=tuple(_made(TimelineDelivery, each) for each in connection.execute(delivered).mappings()),
     )
 

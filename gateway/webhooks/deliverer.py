@@ -19,8 +19,8 @@ from gateway_contracts import JournalError, dumps, loads
 
 from ..journal import deliveries, leases, subscriptions
 from ..journal.deliveries import Due, Outcome, Planned
-from ..journal.log import Wanted
 from ..journal.opening import Journal
+from ..journal.reading import EventSelection
 from ..journal.schema import to_micros
 from ..journal.subscriptions import Kept
 from ..keys import Keyring
@@ -177,13 +177,13 @@ class Deliverer:
         start = min(each.subscription.after for each in active)
         if start >= self.journal.log.head:
             return
-        page, reached = await self.journal.log.after(start, Wanted(), limit=_PAGE, raw=False)
+        page, reached = await self.journal.log.after(start, EventSelection(), limit=_PAGE, raw=False)
         planned = []
         for each in active:
             one = each.subscription
             if one.after < reached:
-                wanted = wanted_of(each, self.keyring)
-                events = [event for event in page if (event.seq or 0) > one.after and wanted.fits(event)]
+                selection = selection_of(each, self.keyring)
+                events = [event for event in page if (event.seq or 0) > one.after and selection.fits(event)]
                 planned.append(Planned(subscription_id=one.subscription_id, events=events, reached=reached))
         await self.journal.store.write(partial(deliveries.plan, planned=planned, now=now))
         if reached < self.journal.log.head:
@@ -202,7 +202,7 @@ class Deliverer:
     async def _deliver(self, kept: Kept, due: Due) -> None:
         """Make one attempt and write its outcome."""
         one = kept.subscription
-        accounts = wanted_of(kept, self.keyring).accounts
+        accounts = selection_of(kept, self.keyring).accounts
         if due.body is None:
             outcome = _over(due, self.clock.now(), "event_removed")
         elif accounts is not None and due.account not in accounts:
@@ -250,16 +250,12 @@ class Deliverer:
         return known(state=DeliveryState.PENDING, error=error, next_at=self.clock.now() + pause)
 
 
-def wanted_of(kept: Kept, keyring: Keyring) -> Wanted:
+def selection_of(kept: Kept, keyring: Keyring) -> EventSelection:
     """What a subscription is sent: what it asks for, of the accounts that its key may use now."""
     one, caller = kept.subscription, keyring.named(kept.subscription.key)
     allowed = caller.accounts if caller is not None else frozenset[str]()
-    asked = frozenset(one.accounts) or None
-    return Wanted(
-        accounts=allowed if asked is None else asked if allowed is None else asked & allowed,
-        types=frozenset(one.types) or None,
-        extension=one.extension,
-        number=one.number,
+    return EventSelection.narrowed(
+        accounts=one.accounts, types=one.types, extension=one.extension, number=one.number, allowed=allowed
     )
 
 

@@ -19,7 +19,7 @@ from ..journal.subscriptions import Kept, SigningKey
 from ..keys import Caller, Keyring
 from ..models import Delivery, EventFilter, Subscription, SubscriptionState
 from ..texts import plain
-from .deliverer import Clock, wanted_of
+from .deliverer import Clock, selection_of
 from .destinations import problem_of
 from .signatures import new_secret
 from .subscriptions import DeliveryQuery, NewSubscription, Replay, ReplayRequest
@@ -150,8 +150,8 @@ class SubscriptionService:
 
     async def _after(self, kept: Kept, seq: int) -> tuple[int, int]:
         """Deliver again a chunk of what comes after *seq*; gives how many, and where to go on."""
-        wanted = wanted_of(kept, self.keyring)
-        found, reached = await self.journal.log.after(seq, wanted, limit=CHUNK, raw=False)
+        selection = selection_of(kept, self.keyring)
+        found, reached = await self.journal.log.after(seq, selection, limit=CHUNK, raw=False)
         # What comes later is delivered for the first time.
         return await self._replayed(
             kept, [each for each in found if (each.seq or 0) <= kept.subscription.after]
@@ -164,7 +164,7 @@ class SubscriptionService:
         if not numbers:
             return 0, kept.subscription.after
         found = await self.journal.log.numbered(numbers)
-        accounts = wanted_of(kept, self.keyring).accounts
+        accounts = selection_of(kept, self.keyring).accounts
         allowed = [each for each in found if accounts is None or each.account in accounts]
         return await self._replayed(kept, allowed), numbers[-1]
 

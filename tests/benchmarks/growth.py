@@ -9,8 +9,8 @@ import time
 
 from gateway_contracts import dumps
 
-from gateway.journal.log import Wanted
 from gateway.journal.opening import open_journal
+from gateway.journal.reading import EventSelection
 from gateway.journal.timelines import read_timeline
 
 from .children import HOOK_TOKEN, PATIENCE_SECONDS, configuration, folder, key, program, sidecar
@@ -77,7 +77,7 @@ async def journal(report, sizes):
                 return measured
 
             async def page(journal, count, number):
-                found, _ = await journal.log.after(count * number // 40, Wanted(), limit=100)
+                found, _ = await journal.log.after(count * number // 40, EventSelection(), limit=100)
                 assert len(found) == 100
 
             async def conversation(journal, count, number):

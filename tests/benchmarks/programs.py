@@ -177,12 +177,12 @@ def serve(*words):
 
 def serve_forgetful(*words):
     """A sidecar that does all it does with a webhook but write it."""
-    from gateway.journal.log import Log
+    from gateway.journal.log import EventLog
 
     async def append(self, new):
         return list(new)
 
-    Log.append = append
+    EventLog.append = append
     serve(*words)
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from gateway_contracts import CallEvent, CallState, EventType
 
 from gateway.events.reconciler import Reconciler
-from gateway.journal import log as journal_log
-from gateway.journal.log import Wanted
+from gateway.journal import reading
+from gateway.journal.reading import EventSelection
 from gateway.journal.timelines import read_timeline
 from gateway.keys import hash_of
 from tests.journal.receiving import receiving
@@ -51,7 +51,7 @@ async def test_one_call_has_one_id_whichever_way_the_vendor_tells_it(running, se
         adapter.clock = lambda: now - timedelta(minutes=5)
         adapter.end_call(hostile)
         await reconciler.make_pass()
-        found, _ = await journal.log.after(0, Wanted(), limit=10)
+        found, _ = await journal.log.after(0, EventSelection(), limit=10)
         dial = await gateway["hanoi"].dial(call.dial_id)
         statuses = []
         for path in ("conversations/call-%00%1B1?account=hanoi", "conversations/%00?account=%00"):
@@ -129,7 +129,7 @@ async def test_a_key_sees_its_own_dials_and_deliveries_in_a_conversation(running
 
 async def test_a_conversation_is_never_large(running, session, monkeypatch):
     """As pages of events are not: with the vendor's own it has fewer of its events."""
-    monkeypatch.setattr(journal_log, "MAX_TEXT", 10_000)
+    monkeypatch.setattr(reading, "MAX_CHARACTERS", 10_000)
     now = datetime.now(UTC)
     told = [
         CallEvent(

@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 
 from gateway.journal import dials, schema
 from gateway.journal.dials import Ending, Intent, Seen
-from gateway.journal.log import Log
+from gateway.journal.log import EventLog
 from gateway.journal.schema import conversations, leases, links
 from gateway.journal.store import open_store
 
@@ -143,7 +143,7 @@ def journal(store):
 
 @pytest.fixture
 async def log(store):
-    log = Log(store)
+    log = EventLog(store)
     await log.start()
     return log
 

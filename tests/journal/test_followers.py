@@ -9,7 +9,8 @@ from gateway_contracts import CallEvent, Events, EventType, InvalidRequest, Jour
 
 from gateway.accounts.account import AccountFacade
 from gateway.events.listener import Listener
-from gateway.journal.log import Log, Wanted
+from gateway.journal.log import EventLog
+from gateway.journal.reading import EventSelection
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ class Adapter:
 
 @pytest.fixture
 async def log(store):
-    log = Log(store)
+    log = EventLog(store)
     await log.start()
     return log
 
@@ -61,7 +62,7 @@ async def following(log, *streams):
 
 
 async def names(log):
-    return [each.event_id for each in (await log.after(0, Wanted(), limit=100))[0]]
+    return [each.event_id for each in (await log.after(0, EventSelection(), limit=100))[0]]
 
 
 async def test_events_come_into_the_log_and_gaps_wake(log):
@@ -69,7 +70,7 @@ async def test_events_come_into_the_log_and_gaps_wake(log):
     async with following(log, [event("a"), GAP, event("b")], None) as (adapter, _, gaps, __):
         await adapter.idle.wait()
 
-    found = (await log.after(0, Wanted(), limit=9))[0]
+    found = (await log.after(0, EventSelection(), limit=9))[0]
     assert ["a", "gap", "b"] == [each.event_id for each in found]
     assert [True, False, True] == [each.conversation_id is not None for each in found]
     assert len(gaps) == 2  # and the end of the stream is another one

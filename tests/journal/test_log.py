@@ -10,8 +10,11 @@ from gateway_contracts import CallEvent, CallState, Direction, EventSource, Even
 from sqlalchemy import func, insert, select, update
 
 from gateway.journal import log as journal_log
-from gateway.journal.log import Log, Wanted, conversation_of
+from gateway.journal import reading
+from gateway.journal.conversation_rows import conversation_of
+from gateway.journal.log import EventLog
 from gateway.journal.opening import Journal, open_journal
+from gateway.journal.reading import EventSelection
 from gateway.journal.schema import conversations, dials, events, links, to_micros
 from gateway.texts import MAX_CHARACTERS, check_lengths, cleaned
 
@@ -47,7 +50,7 @@ def inbound(kind=RINGING, call_id="c1", after=0, **more):
 
 @pytest.fixture
 async def log(store):
-    log = Log(store)
+    log = EventLog(store)
     await log.start()
     return log
 
@@ -70,7 +73,7 @@ def count(store):
 
 
 async def all_of(log):
-    return (await log.after(0, Wanted(), limit=10_000))[0]
+    return (await log.after(0, EventSelection(), limit=10_000))[0]
 
 
 # Once, and in order
@@ -192,7 +195,7 @@ async def test_what_is_nested_too_deeply_is_not_kept(log, depth, kept):
     (stored,) = await log.append([event(raw={"deep": raw})])
 
     assert kept == (stored.raw is not None)
-    assert [stored.seq] == [each.seq for each in (await log.after(0, Wanted(), limit=9))[0]]
+    assert [stored.seq] == [each.seq for each in (await log.after(0, EventSelection(), limit=9))[0]]
 
 
 async def test_listeners_hear_every_event_in_order_whoever_writes(url):
@@ -217,16 +220,17 @@ async def test_listeners_hear_every_event_in_order_whoever_writes(url):
 @pytest.mark.parametrize(("expected", "batch"), [([3, 3, 3, 1], 500), ([4, 4, 2], 2)])
 async def test_a_reading_ends_before_it_is_large(log, monkeypatch, expected, batch):
     """By how long the events are, in one batch or several; the next reading goes on there, and leaves nothing out."""
-    monkeypatch.setattr(journal_log, "MAX_TEXT", 10_000)
-    monkeypatch.setattr(journal_log, "MAX_BATCH", batch)
+    for module in (journal_log, reading):
+        monkeypatch.setattr(module, "MAX_CHARACTERS", 10_000)
+        monkeypatch.setattr(module, "MAX_BATCH", batch)
     for part in range(0, 10, 2):
         await log.append([event(call_id=f"c{part + n}", raw="x" * 4_000) for n in range(2)])
 
     pages, reached = [], 0
     while reached < log.head:
-        page, reached = await log.after(reached, Wanted(number=NUMBER), limit=100)
+        page, reached = await log.after(reached, EventSelection(number=NUMBER), limit=100)
         pages.append([each.seq for each in page])
-    brief, end = await log.after(0, Wanted(), limit=100, raw=False)
+    brief, end = await log.after(0, EventSelection(), limit=100, raw=False)
 
     assert expected == [len(page) for page in pages]
     assert list(range(1, 11)) == [seq for page in pages for seq in page]
@@ -238,11 +242,13 @@ async def test_a_reader_gets_what_it_wants_and_where_to_go_on(log):
     await log.append([event(call_id=f"c{n}", account="hanoi" if n % 2 else "saigon") for n in range(20)])
     await log.append([inbound(call_id="in", extension="105", from_number="+84 899 098 899")])
 
-    odd, reached = await log.after(0, Wanted(accounts=frozenset({"hanoi"})), limit=3)
-    rest, end = await log.after(reached, Wanted(accounts=frozenset({"hanoi"}), types=frozenset({RINGING})), limit=100)
-    by_extension, _ = await log.after(0, Wanted(extension="105"), limit=5)
-    by_number, _ = await log.after(20, Wanted(number=NUMBER), limit=5)
-    nothing, past = await log.after(0, Wanted(types=frozenset({MISSED})), limit=5)
+    odd, reached = await log.after(0, EventSelection(accounts=frozenset({"hanoi"})), limit=3)
+    rest, end = await log.after(
+        reached, EventSelection(accounts=frozenset({"hanoi"}), types=frozenset({RINGING})), limit=100
+    )
+    by_extension, _ = await log.after(0, EventSelection(extension="105"), limit=5)
+    by_number, _ = await log.after(20, EventSelection(number=NUMBER), limit=5)
+    nothing, past = await log.after(0, EventSelection(types=frozenset({MISSED})), limit=5)
 
     assert (["c1", "c3", "c5"], 6) == ([each.call_id for each in odd], reached)
     assert (8, 21) == (len(rest), end)
@@ -554,7 +560,7 @@ async def test_a_time_that_no_call_has_costs_no_later_event(log, conversation, f
     times = filter(None, (found.started_at, found.answered_at, found.ended_at))
     assert all(NOW <= each <= NOW + timedelta(seconds=13) for each in times)
     assert 4 == len(later)
-    assert 5 == len((await log.after(0, Wanted(number=NUMBER), limit=9))[0])
+    assert 5 == len((await log.after(0, EventSelection(number=NUMBER), limit=9))[0])
 
 
 async def test_a_time_of_a_clock_in_a_wrong_zone_is_kept(log):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from gateway.events.reconciler import LONGEST, Reconciler
 from gateway.journal import accounting
-from gateway.journal.log import Wanted
+from gateway.journal.reading import EventSelection
 from gateway.journal.schema import quarantine
 from tests.vendors.truth import world_of
 
@@ -167,7 +167,7 @@ async def test_a_plugins_record_that_is_none_is_in_quarantine(running):
         progress = await Reconciler(gateway["hanoi"], journal, 60).make_pass()
 
         found = await journal.store.read(lambda c: c.execute(select(quarantine.c.reason, quarantine.c.body)).all())
-        events, _ = await journal.log.after(0, Wanted(), limit=9)
+        events, _ = await journal.log.after(0, EventSelection(), limit=9)
 
     assert progress.watermark is not None
     assert [("refused_row:TypeError", odd)] == [(reason, json.loads(body)["record_id"]) for reason, body in found]
@@ -185,7 +185,7 @@ async def test_an_event_that_began_long_ago_does_not_make_all_records_be_read(wo
     reconciler = world.reconciler
     (conversation,) = (await world.known()).conversations.values()
     odd = attrs.evolve(conversation, started_at=world.now - timedelta(days=9000))
-    before = [accounting.Open(odd, live=False)]
+    before = [accounting.OpenConversation(odd, live=False)]
     progress = await reconciler._progress(world.now)
 
     since = reconciler._since(progress, before, world.now, live_known=True, deep=False)

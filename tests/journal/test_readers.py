@@ -11,6 +11,7 @@ from gateway import Gateway
 from gateway.http import event_stream as readers
 from gateway.http.server import serving as gateway_serving
 from gateway.journal import log as journal_log
+from gateway.journal import reading as journal_reading
 from gateway.journal.schema import events as rows
 from gateway.keys import hash_of
 from tests.journal.calls import ANSWERED, ENDED, NUMBER, event, rings, until
@@ -336,8 +337,8 @@ async def test_too_many_readers_are_refused(running, session, monkeypatch):
 async def test_readers_that_are_stuck_cost_nobody_anything(running, monkeypatch):
     """Of fifty readers two read nothing: the others have every event, and for the two little is held."""
     made = 60
-    monkeypatch.setattr(journal_log, "MAX_TEXT", 100_000)  # about two events of these are read on at once
-    monkeypatch.setattr(readers, "MAX_TEXT", 100_000)
+    for module in (journal_log, journal_reading, readers):
+        monkeypatch.setattr(module, "MAX_CHARACTERS", 100_000)  # about two events of these are read on at once
     most = spy(monkeypatch)
     async with running() as (gateway, address), contextlib.AsyncExitStack() as stack:
         log = await log_of(gateway)
@@ -410,8 +411,8 @@ def spy(monkeypatch):
 @pytest.fixture
 def small(monkeypatch):
     """Three events of 100 kB are as many as are read at once; thirty to begin with, and thirty to come."""
-    monkeypatch.setattr(journal_log, "MAX_TEXT", 250_000)
-    monkeypatch.setattr(readers, "MAX_TEXT", 250_000)
+    for module in (journal_log, journal_reading, readers):
+        monkeypatch.setattr(module, "MAX_CHARACTERS", 250_000)
     return [rings(30, first, raw="x" * 100_000) for first in (1, 31)]
 
 

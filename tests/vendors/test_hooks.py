@@ -15,7 +15,7 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway
 from gateway.http.hook_receiver import MAX_HOOK_BYTES
-from gateway.journal.log import Wanted
+from gateway.journal.reading import EventSelection
 from gateway.texts import MAX_CHARACTERS
 from tests.vendors.conftest import serving
 
@@ -65,7 +65,7 @@ async def session():
 
 async def events_of(gateway):
     journal = await gateway.journal.get()
-    return (await journal.log.after(0, Wanted(), limit=10_000))[0]
+    return (await journal.log.after(0, EventSelection(), limit=10_000))[0]
 
 
 def rows(tmp_path, query):

@@ -25,7 +25,8 @@ from gateway import Gateway
 from gateway.events.listener import Listener
 from gateway.events.reconciler import Reconciler
 from gateway.http.hook_receiver import Receiver
-from gateway.journal.log import conversation_of, event_of
+from gateway.journal.conversation_rows import conversation_of
+from gateway.journal.event_rows import event_of
 from gateway.journal.schema import conversations, events, links
 from tests.vendors.antbuddy_far_side import record_id_of
 

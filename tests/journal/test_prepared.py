@@ -5,8 +5,8 @@ from sqlalchemy import bindparam, func, insert, literal, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from gateway.journal.engines import transaction
+from gateway.journal.prepared import Prepared, PreparedIn
 from gateway.journal.schema import counters, positions
-from gateway.journal.statements import Prepared, PreparedIn
 from tests import postgres
 
 ADD = Prepared(insert(positions))
