@@ -22,7 +22,7 @@ def surface():
     """The public names with their signatures, fields, values, codes and tests."""
     parts = [
         ("gateway_contracts", gateway_contracts, gateway_contracts.__all__),
-        ("gateway_contracts.http", http, _own_names(http)),
+        ("gateway_contracts.http", http, http.__all__),
         ("gateway_contracts.audio", audio, _own_names(audio)),
         ("gateway_contracts.rows", rows, _own_names(rows)),
         ("gateway_contracts.testing", testing, testing.__all__),
@@ -59,7 +59,9 @@ def _said(value):
         return f" = {_short(inspect.formatannotation(value))}"
     if isinstance(value, str | int | float):
         return f" = {value!r}"
-    names = [each.__name__ if inspect.isclass(each) else each for each in value] if isinstance(value, Iterable) else []
+    names = (
+        [each.__name__ if inspect.isclass(each) else str(each) for each in value] if isinstance(value, Iterable) else []
+    )
     return f": {', '.join(names)}"
 
 

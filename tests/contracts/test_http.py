@@ -30,9 +30,10 @@ from gateway_contracts import (
     VendorTimeout,
     VendorUnavailable,
 )
-from gateway_contracts import http as contracts_http
 from gateway_contracts.fence import FENCE
-from gateway_contracts.http import READ_ATTEMPTS, Effect, HttpClient, Token, TokenCache, segment
+from gateway_contracts.http import Effect, HttpClient, SentAndLost, Token, TokenCache, segment
+from gateway_contracts.http import client as http_client
+from gateway_contracts.http.client import READ_ATTEMPTS
 
 SECRET = "t0ken-s3cr3t"
 IN_NO_TIME = Timeouts(connect=1, read=0.4, dial=0.4)  # of which a busy machine may need some to connect
@@ -86,7 +87,7 @@ async def test_the_session_itself_never_sends_twice(scripted, client, http_answe
     http = await client()
     await http.send("GET", "/warm-up")
 
-    with pytest.raises(contracts_http.SentAndLost):
+    with pytest.raises(SentAndLost):
         await http.session.get(scripted.url)
 
     assert 2 == len(scripted.received)
@@ -670,7 +671,7 @@ async def test_another_request_that_gets_through_does_not_clear_a_missing_right(
 
 async def test_after_a_while_a_refusal_is_taken_for_the_tokens_again(scripted, client, http_answer, monkeypatch):
     """So that a token that is revoked meanwhile is not kept for a day."""
-    monkeypatch.setattr(contracts_http, "DOUBT_SECONDS", 0)
+    monkeypatch.setattr(http_client, "DOUBT_SECONDS", 0)
     scripted.answers = [http_answer(403)]
     tokens = Tokens()
     http = await client(tokens=tokens)
@@ -769,7 +770,7 @@ async def test_a_status_that_is_a_success_is_one_whatever_its_body_is(scripted, 
 @pytest.mark.parametrize("lost", ["half a body", "half a chunk", "no gzip", "reset", "hung", "too large"])
 async def test_a_status_that_is_a_success_is_not_lost_with_its_body(scripted, client, http_answer, monkeypatch, lost):
     """It was seen. The request is not sent again."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 1000)
     begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     others = {"reset": (begun, "reset"), "hung": (begun, "hang"), "too large": http_answer(body=b" " * 2000)}
     scripted.answers = [others.get(lost) or LOST[lost]]
@@ -869,7 +870,7 @@ async def test_a_client_must_be_open(scripted):
 
 async def test_an_answer_that_is_too_large_is_not_read_on_nor_again(scripted, client, http_answer, monkeypatch):
     """Memory is not the vendor's to fill, and asking again would not help."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 1000)
     scripted.answers = [http_answer(body=b"[" + b" " * 2000 + b"]")]
     http = await client()
 
@@ -883,7 +884,7 @@ async def test_an_answer_that_is_too_large_is_not_read_on_nor_again(scripted, cl
 
 async def test_an_answer_that_does_not_say_how_large_it_is_has_the_same_bound(scripted, client, monkeypatch):
     """It is read part by part, and no further."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 1000)
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     small, large = b"2\r\n[]\r\n0\r\n\r\n", b"7d2\r\n[" + b" " * 2000 + b"]\r\n0\r\n\r\n"
     scripted.answers = [head + small, head + large]
@@ -896,7 +897,7 @@ async def test_an_answer_that_does_not_say_how_large_it_is_has_the_same_bound(sc
 
 async def test_an_answer_that_unpacks_too_large_is_refused(scripted, client, http_answer, monkeypatch):
     """A few bytes of gzip can be a gigabyte."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 100_000)
     scripted.answers = [http_answer(body=gzip.compress(b" " * 1_000_000), Content_Encoding="gzip")]
 
     with pytest.raises(VendorProtocolError, match="larger"):

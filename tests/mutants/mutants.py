@@ -42,7 +42,10 @@ ANTBUDDY, HISTORY, STREAM, ANTBUDDY_CALLS = (
     f"plugins/gateway_antbuddy/{name}.py" for name in ("adapter", "history", "stream", "calls")
 )
 MEMORY = "plugins/gateway_memory/adapter.py"
-HTTP, AUDIO, ROWS = (f"contracts/gateway_contracts/{name}.py" for name in ("http", "audio", "rows"))
+AUDIO, ROWS, CLIENT, CONNECTION, RESPONSE, CACHE = (
+    f"contracts/gateway_contracts/{name}.py"
+    for name in ("audio", "rows", "http/client", "http/connection", "http/response", "http/tokens")
+)
 
 
 def _of(vendor, *rows):
@@ -296,39 +299,44 @@ MUTANTS = [
         ),
         (
             "everything is sent three times",
-            HTTP,
+            CLIENT,
             "last = effect is not Effect.READ or attempt == READ_ATTEMPTS",
             "last = attempt == READ_ATTEMPTS",
         ),
-        ("the client sends again below us", HTTP, "middlewares=(_never_resend,),", ""),
-        ("a dial passes no fence", HTTP, "if _RINGING.get():", "if False:"),
+        ("the client sends again below us", CLIENT, "middlewares=(never_resend,),", ""),
+        ("a dial passes no fence", CONNECTION, "if RINGING.get():", "if False:"),
         (
             "a lost dial is taken for none",
-            HTTP,
+            RESPONSE,
             "dial_state=DialState.UNKNOWN if effect is Effect.RING else None",
             "dial_state=DialState.NOT_PLACED if effect is Effect.RING else None",
         ),
-        ("reads are not tried again", HTTP, "READ_ATTEMPTS = 3", "READ_ATTEMPTS = 1"),
-        ("the time to wait is dropped", HTTP, "retry_after = retry_after_of(answer.headers)", "retry_after = None"),
-        ("too many requests is a refusal", HTTP, "429: RateLimited", "429: VendorRejected"),
-        ("forbidden is the caller's fault", HTTP, "403: VendorAuthFailed", "403: InvalidRequest"),
+        ("reads are not tried again", CLIENT, "READ_ATTEMPTS = 3", "READ_ATTEMPTS = 1"),
+        (
+            "the time to wait is dropped",
+            RESPONSE,
+            "retry_after = retry_after_of(response.headers)",
+            "retry_after = None",
+        ),
+        ("too many requests is a refusal", RESPONSE, "429: RateLimited", "429: VendorRejected"),
+        ("forbidden is the caller's fault", RESPONSE, "403: VendorAuthFailed", "403: InvalidRequest"),
         (
             "no connection is an unknown outcome",
-            HTTP,
+            CONNECTION,
             "raise NotSent(_network_words(error)) from error",
             'raise SentAndLost("no connection") from error',
         ),
         (
             "a timeout is an answer from the vendor",
-            HTTP,
-            'raise _unknown("The vendor did not answer in time", effect, Origin.NETWORK, account)',
-            'raise _unknown("The vendor did not answer in time", effect, Origin.VENDOR, account)',
+            CLIENT,
+            'outcome_unknown("The vendor did not answer in time", effect, account, origin=Origin.NETWORK)',
+            'outcome_unknown("The vendor did not answer in time", effect, account)',
         ),
         (
             "half an answer is an answer",
-            HTTP,
+            CONNECTION,
             'raise SentAndLost(f"the answer broke off ({type(error).__name__})") from None',
-            "return Answer(account=self.account.name, effect=effect, status=200, headers={}, body=b'', data=None)",
+            "return True",
         ),
     ),
     *_of(
@@ -343,8 +351,8 @@ MUTANTS = [
         ("a body takes a success back", ANTBUDDY, "            successes=_PLACED,\n", ""),
         (
             "a success is lost with its body",
-            HTTP,
-            "lost.enter_context(contextlib.suppress(TimeoutError, SentAndLost, _TooLong))",
+            CLIENT,
+            "lost.enter_context(contextlib.suppress(TimeoutError, SentAndLost, TooLong))",
             "pass",
         ),
     ),
@@ -353,41 +361,46 @@ MUTANTS = [
         "tel4vn-v1",
         (
             "a refused token is not replaced",
-            HTTP,
-            "if tokens and token and self._asks_again(token, tokens, answer, asked):",
+            CLIENT,
+            "if tokens and token and self._asks_again(token, tokens, response, asked):",
             "if False:",
         ),
         (
             "a token that is refused by 403 is kept",
-            HTTP,
-            "refused = isinstance(self._error_in(answer), VendorAuthFailed)",
+            CLIENT,
+            "refused = isinstance(self._error_in(response), VendorAuthFailed)",
             "pass",
         ),
         (
             "a dial is sent again after a 403",
-            HTTP,
-            "return refused and answer.effect is Effect.READ",
+            CLIENT,
+            "return refused and response.effect is Effect.READ",
             "return refused",
         ),
-        ("a forbidden read costs a token each time", HTTP, "if now >= self._doubted_until:", "if True:"),
-        ("everybody asks for a token", HTTP, "if self._fetching is None:", "if True:"),
-        ("a token is asked for each time", HTTP, "if token is None or self._clock() >= token.renew_at:", "if True:"),
+        ("a forbidden read costs a token each time", CLIENT, "if now >= self._doubted_until:", "if True:"),
+        ("everybody asks for a token", CACHE, "if self._fetching is None:", "if True:"),
+        (
+            "a token is asked for each time",
+            CACHE,
+            "if token is None or self._clock() >= token.renew_at:",
+            "if True:",
+        ),
         (
             "a token leaks in errors",
-            HTTP,
-            'raise VendorUnavailable(f"The request was sent and {error}", account=account)',
-            'raise VendorUnavailable(f"The request with {token} was sent and {error}", account=account)',
+            CLIENT,
+            'pause, text = next(pauses), f"The request was sent and {error}"',
+            'pause, text = next(pauses), f"The request with {token} was sent and {error}"',
         ),
         (
             "a token is logged",
-            HTTP,
+            CLIENT,
             "tokens.refuse(token)\n            return True",
             "tokens.refuse(token); __import__('logging').getLogger('x').error(token)\n            return True",
         ),
-        ("the session is left open", HTTP, "await self._session.close()", "pass"),
+        ("the session is left open", CLIENT, "await self._session.close()", "pass"),
         (
             "a cancelled waiter cancels the others",
-            HTTP,
+            CACHE,
             "token = await asyncio.shield(fetching)",
             "token = await fetching",
         ),
