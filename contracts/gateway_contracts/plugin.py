@@ -10,7 +10,7 @@
 
     @hookimpl
     def gateway_vendor() -> Vendor:
-        return Vendor(name="acme", settings=Settings, connect=connect, contracts="1.0")
+        return Vendor(name="acme", settings=Settings, connect=connect, contracts="1.1")
 
 and in the plugin's pyproject.toml, with the vendor's name on the left:
 
@@ -26,7 +26,7 @@ from typing import Any
 import attrs
 import pluggy
 
-CONTRACTS_VERSION = "1.0"
+CONTRACTS_VERSION = "1.1"
 """The version of what plugins are written against: this package. docs/plugins.md says when it is raised."""
 
 ENTRY_POINTS = "telephony_gateway.vendors"

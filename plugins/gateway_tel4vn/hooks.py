@@ -23,13 +23,14 @@ from gateway_contracts import (
     loads,
 )
 from gateway_contracts.http import Effect, HttpClient, segment
+from gateway_contracts.parties import parties
 from gateway_contracts.rows import read_rows
 
 from .answers import MAINTENANCE, confirm, reply, rows
 from .pages import total_of
 from .reading import Reading
 from .settings import domain_of
-from .words import TOO_MANY, Number, outcome_of, parties, seconds, text
+from .words import TOO_MANY, Number, outcome_of, seconds, text
 
 EVENTS: Mapping[str, EventType] = {  # 003:180-185, 002:189-194; `missed` and `cdr_autocall` are of the 2023 edition
     "ringing": EventType.RINGING,
@@ -228,11 +229,13 @@ def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) 
     kind = EVENTS.get(state, EventType.UNKNOWN)
     source, target = text(row.from_number), text(row.to_number)
     direction = reading.direction(row.direction, source, target)
+    # 003:245-246 name the extension as the source of an outbound call and the target of an inbound one; the sample of
+    # 003:226-228 has the two the wrong way round.
     who = parties(
         direction,
         source,
         target,
-        is_extension=reading.is_extension,
+        reading.is_extension,
         extension=text(row.extension),
         hotline=text(row.hotline),
     )

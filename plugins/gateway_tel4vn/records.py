@@ -18,13 +18,14 @@ from gateway_contracts import (
 )
 from gateway_contracts.audio import open_audio
 from gateway_contracts.http import Answer, HttpClient, segment
+from gateway_contracts.parties import parties
 from gateway_contracts.rows import read_row, read_rows
 
 from .answers import rows, unwrap
 from .pages import Query, given, mark_of, not_ours, page_size, start, turn
 from .reading import Reading, read
 from .settings import AccountSettings, Paging
-from .words import Number, outcome_of, seconds, sides, text
+from .words import Number, outcome_of, seconds, text
 
 T = TypeVar("T")
 
@@ -160,7 +161,10 @@ class Records:
         if customer is not None:
             source, target = (customer, extension) if direction is Direction.INBOUND else (extension, customer)
             source = source if direction is not Direction.UNKNOWN else None
-        source, target, extension, hotline = sides(direction, source, target, extension, None, reading.is_extension)
+        # 003:306-308 name the hotline as the source of an outbound call.
+        source, target, extension, hotline = parties(
+            direction, source, target, reading.is_extension, extension=extension
+        )
         moment = reading.time.read
         started, answered = moment(row.time_started, "time_started"), moment(row.time_answered, "time_answered")
         ended = moment(row.time_ended, "time_ended")

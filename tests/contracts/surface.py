@@ -9,7 +9,19 @@ from pathlib import Path
 
 import attrs
 import gateway_contracts
-from gateway_contracts import CONTRACTS_VERSION, GatewayError, audio, http, operations_of, rows, testing
+from gateway_contracts import (
+    CONTRACTS_VERSION,
+    GatewayError,
+    arguments,
+    audio,
+    backoff,
+    cursors,
+    http,
+    operations_of,
+    parties,
+    rows,
+    testing,
+)
 
 FILE = Path(__file__).with_name("surface.txt")
 HEAD = f"""contracts {CONTRACTS_VERSION}
@@ -25,6 +37,10 @@ def surface():
         ("gateway_contracts.http", http, http.__all__),
         ("gateway_contracts.audio", audio, _own_names(audio)),
         ("gateway_contracts.rows", rows, _own_names(rows)),
+        ("gateway_contracts.arguments", arguments, _own_names(arguments)),
+        ("gateway_contracts.parties", parties, _own_names(parties)),
+        ("gateway_contracts.cursors", cursors, _own_names(cursors)),
+        ("gateway_contracts.backoff", backoff, _own_names(backoff)),
         ("gateway_contracts.testing", testing, testing.__all__),
     ]
     lines = [line for place, module, names in parts for name in names for line in _lines(place, module, name)]

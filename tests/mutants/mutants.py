@@ -33,18 +33,19 @@ class Mutant:
 
 
 V1, V2 = "plugins/gateway_tel4vn/v1/adapter.py", "plugins/gateway_tel4vn/v2/adapter.py"
-V1_WIRE, V2_WIRE = "plugins/gateway_tel4vn/v1/wire.py", "plugins/gateway_tel4vn/v2/wire.py"
+V1_REPORTS, V1_TENANTS = "plugins/gateway_tel4vn/v1/reports.py", "plugins/gateway_tel4vn/v1/tenants.py"
+V2_QUEUES = "plugins/gateway_tel4vn/v2/queues.py"
 ANSWERS, CALLS, HOOKS, PAGES, READING, RECORDS, TOKENS, WORDS = (
     f"plugins/gateway_tel4vn/{name}.py"
     for name in ("answers", "calls", "hooks", "pages", "reading", "records", "tokens", "words")
 )
-ANTBUDDY, HISTORY, STREAM, ANTBUDDY_CALLS = (
-    f"plugins/gateway_antbuddy/{name}.py" for name in ("adapter", "history", "stream", "calls")
+ANTBUDDY, HISTORY, REQUESTS, STREAM, ANTBUDDY_CALLS = (
+    f"plugins/gateway_antbuddy/{name}.py" for name in ("adapter", "history", "requests", "stream", "calls")
 )
 MEMORY = "plugins/gateway_memory/adapter.py"
-AUDIO, ROWS, CLIENT, CONNECTION, RESPONSE, CACHE = (
+ARGUMENTS, AUDIO, ROWS, CLIENT, CONNECTION, RESPONSE, CACHE = (
     f"contracts/gateway_contracts/{name}.py"
-    for name in ("audio", "rows", "http/client", "http/connection", "http/response", "http/tokens")
+    for name in ("arguments", "audio", "rows", "http/client", "http/connection", "http/response", "http/tokens")
 )
 
 
@@ -76,12 +77,12 @@ MUTANTS = [
         (
             "the callee's name goes out as the caller's",
             CALLS,
-            '("src_cid_name", caller_id_name)',
-            '("src_cid_name", callee_id_name)',
+            "src_cid_name=caller_id_name",
+            "src_cid_name=callee_id_name",
         ),
         ("auto_answer is dropped", CALLS, '"true" if auto_answer else None', "None"),
         ("wait is dropped", V1, '"start_call_and_wait" if wait else "start_call"', '"start_call"'),
-        ("customer_id is dropped in silence", V1, "if customer_id is not None:", "if False:"),
+        ("customer_id is dropped in silence", V1, 'refuse("tel4vn-v1", customer_id=customer_id)', "pass"),
         (
             "the wrong extension is dialled",
             CALLS,
@@ -124,14 +125,14 @@ MUTANTS = [
         ("retries are dropped", V2, '"max_retries": max_retries,', '"max_retries": None,'),
         (
             "a queue's customers lose their numbers",
-            V2,
+            V2_QUEUES,
             '"mobiles": list(customer.numbers)',
             '"mobiles": list(customer.numbers)[:0]',
         ),
-        ("the customers to block are dropped", V2, '[{"id": each} for each in customer_ids]', "[]"),
-        ("stop starts", V2, '_queue(f"stop_{kind}_queue"', '_queue(f"start_{kind}_queue"'),
-        ("a queue's kind is dropped", V2, '_queue(f"delete_{kind}_queue"', '_queue("delete_autodialer_queue"'),
-        ("a customer's campaign is no filter", V2, 'given({"campaign_id": campaign_id})', "()"),
+        ("the customers to block are dropped", V2_QUEUES, '[{"id": each} for each in customer_ids]', "[]"),
+        ("stop starts", V2_QUEUES, '_send(f"stop_{kind}_queue"', '_send(f"start_{kind}_queue"'),
+        ("a queue's kind is dropped", V2_QUEUES, '_send(f"delete_{kind}_queue"', '_send("delete_autodialer_queue"'),
+        ("a customer's campaign is no filter", V2, "query(campaign_id=campaign_id)", "()"),
         ("a new customer loses the name", V2, '"name": name,\n        }', "}"),
     ),
     # Pages and rows
@@ -166,10 +167,10 @@ MUTANTS = [
         (
             "live calls are cut to one",
             CALLS,
-            "        return found.page(total=total_of(answer, len(found)))",
+            "        return found.page(total=total_of(response, len(found)))",
             "        return Page(items=found.items[:1], total=len(found))",
         ),
-        ("call ids are asked for one day only", V1, "while start < end:", "for _ in range(1):"),
+        ("call ids are asked for one day only", V1_REPORTS, "while start < end:", "for _ in range(1):"),
         ("a row without an id stops the list", ROWS, "skipped[place] = raw", "raise"),
         ("rows that are left out are not counted", RECORDS, "skipped=len(left),", "skipped=0,"),
         ("a field that cannot be read is not named", RECORDS, "unreadable=unreadable,", "unreadable=(),"),
@@ -235,7 +236,7 @@ MUTANTS = [
         ),
         (
             "reports end a second early",
-            V1,
+            V1_REPORTS,
             'f"{moment:{STAMP}}" for moment in (start, end)',
             'f"{moment:{STAMP}}" for moment in (start, end - 60 * SECOND)',
         ),
@@ -343,8 +344,8 @@ MUTANTS = [
         "antbuddy",
         (
             "a limit that is reached is no proof",
-            ANTBUDDY,
-            "dial_state=DialState.NOT_PLACED if answer.effect is Effect.RING else None,\n            retry_after",
+            REQUESTS,
+            "dial_state=DialState.NOT_PLACED if response.effect is Effect.RING else None,\n            retry_after",
             "retry_after",
         ),
         ("auto_answer is dropped in silence", ANTBUDDY, "            auto_answer=auto_answer,\n", ""),
@@ -483,11 +484,16 @@ MUTANTS = [
             'path = self.get_path.format(record_id=segment("record_id", record_id))',
             "path = self.list_path",
         ),
-        ("counts are doubled", V1, "count=whole(row.count) or 0", "count=2 * (whole(row.count) or 0)"),
-        ("the call ids of reports are cut", V1, "call_id = row.call_id.strip()", "call_id = row.call_id.strip()[:8]"),
+        ("counts are doubled", V1_REPORTS, "count=whole(row.count) or 0", "count=2 * (whole(row.count) or 0)"),
+        (
+            "the call ids of reports are cut",
+            V1_REPORTS,
+            "call_id = row.call_id.strip()",
+            "call_id = row.call_id.strip()[:8]",
+        ),
         ("any agent will do", V1, "if agent_id in {agent.agent_id, agent.username, agent.extension}:", "if True:"),
-        ("a tenant is enabled whatever is said", V1, '{"enable": enabled}', '{"enable": True}'),
-        ("a new extension's password is masked", V1, '"pwd": password}', '"pwd": "********"}'),
+        ("a tenant is enabled whatever is said", V1_TENANTS, '{"enable": enabled}', '{"enable": True}'),
+        ("a new extension's password is masked", V1_TENANTS, '"pwd": password}', '"pwd": "********"}'),
     ),
     *_of(
         "tel4vn-v2",
@@ -504,14 +510,14 @@ MUTANTS = [
         ("ended calls stay in progress", MEMORY, "call = self.calls.pop(call_id)", "call = self.calls[call_id]"),
         (
             "what is not understood is dropped",
-            MEMORY,
-            "        if value is not None:\n            raise Unsupported",
-            "        if False:\n            raise Unsupported",
+            ARGUMENTS,
+            "    if named:\n",
+            "    if False:\n",
         ),
         (
             "the cursor forgets the filters",
             MEMORY,
-            'return attrs.evolve(asked, limit=given.get("limit", asked.limit))',
+            'return attrs.evolve(asked, limit=filters.get("limit", asked.limit))',
             "return _Asked(before=asked.before, limit=asked.limit)",
         ),
         ("until is included", MEMORY, "record.started_at < self.until", "record.started_at <= self.until"),

@@ -33,7 +33,7 @@ def gateway_vendor() -> Vendor:
         name="acme",
         settings=Settings,
         connect=connect,
-        contracts="1.0",
+        contracts="1.1",
         support=Path(__file__).with_name("support.json"),
         far_end=("base_url", "username"),
     )
