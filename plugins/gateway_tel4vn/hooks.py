@@ -105,9 +105,9 @@ class Hooks:
 
     async def list(self) -> Page[Hook]:
         """All hooks."""
-        answer = await self.http.send("GET", self.list_path)
-        found = await read_rows(answer, rows(answer.data), _HookRow, self._hook)
-        return found.page(total=total_of(answer, len(found)))
+        response = await self.http.send("GET", self.list_path)
+        found = await read_rows(response, rows(response.data), _HookRow, self._hook)
+        return found.page(total=total_of(response, len(found)))
 
     def _hook(self, row: _HookRow, raw: Any, _: tuple[str, ...] = ()) -> Hook:
         word, hook_id = text(row.event) or text(row.event_name) or "", text(row.id) or text(row.event_domain_uuid)
@@ -124,7 +124,7 @@ class Hooks:
         )
 
     async def create(self, event: EventType, url: str | None, api_key: Secret | None) -> Hook:
-        """A new hook. The answer of 2021 has no id, so the hook is looked up among all of them."""
+        """A new hook. The response of 2021 has no id, so the hook is looked up among all of them."""
         word = self.events.get(event)
         account = self.reading.account
         if word is None:
@@ -149,12 +149,14 @@ class Hooks:
         body: dict[str, Any] = {"callback_url": address, "event": word}
         if api_key is not None:
             body["callback_apikey"] = api_key
-        answer = await self.http.send("POST", self.create_path, json=body, effect=Effect.WRITE, refusals={MAINTENANCE})
-        confirm(answer, "created")
-        hook_id = text(answer.parse(_CreatedHook, reply(answer)).id)
+        response = await self.http.send(
+            "POST", self.create_path, json=body, effect=Effect.WRITE, refusals={MAINTENANCE}
+        )
+        confirm(response, "created")
+        hook_id = text(response.parse(_CreatedHook, reply(response)).id)
         if hook_id is None:
             hook_id = await self._find(word, address)
-        return Hook(account=account, hook_id=hook_id, event=event, vendor_event=word, url=address, raw=answer.data)
+        return Hook(account=account, hook_id=hook_id, event=event, vendor_event=word, url=address, raw=response.data)
 
     async def _find(self, word: str, address: str) -> str | None:
         try:
@@ -166,8 +168,8 @@ class Hooks:
     async def delete(self, hook_id: str) -> None:
         """Stop a hook."""
         path = self.delete_path.format(hook_id=segment("hook_id", hook_id))
-        answer = await self.http.send("DELETE", path, effect=Effect.WRITE, refusals={MAINTENANCE})
-        confirm(answer, "deleted")
+        response = await self.http.send("DELETE", path, effect=Effect.WRITE, refusals={MAINTENANCE})
+        confirm(response, "deleted")
 
 
 def parse_webhook(reading: Reading, request: WebhookRequest) -> Sequence[CallEvent]:

@@ -29,7 +29,17 @@ from gateway_contracts import (
     VendorUnavailable,
 )
 from gateway_contracts.fence import FENCE
-from gateway_contracts.http import Effect, HttpClient, SentAndLost, Token, TokenCache, segment
+from gateway_contracts.http import (
+    Answer,
+    Effect,
+    HttpClient,
+    Response,
+    SentAndLost,
+    Token,
+    TokenCache,
+    basic_authorization,
+    segment,
+)
 from gateway_contracts.http import client as http_client
 from gateway_contracts.http.client import READ_ATTEMPTS
 
@@ -941,3 +951,16 @@ async def test_no_byte_of_what_is_refused_at_the_fence_is_sent(scripted, client,
     assert DialState.NOT_PLACED is caught.value.dial_state
     assert "/dial" not in [each.target for each in scripted.received]
     assert 1 == len({each.connection for each in scripted.received})
+
+
+def test_basic_authentication_is_a_secret_in_utf_8():
+    """The example of RFC 7617, and its header in no log."""
+    found = basic_authorization("test", Secret("123\u00a3"))
+
+    assert ("Basic dGVzdDoxMjPCow==", "Secret('********')") == (found.reveal(), repr(found))
+
+
+def test_the_names_of_before_still_stand_for_the_same():
+    """A plugin that was built before imports them."""
+    assert Response is Answer
+    assert HttpClient.response_of is HttpClient.answer_of
