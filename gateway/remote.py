@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import random
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,8 +33,9 @@ from gateway_contracts import (
     interface_name,
     to_json,
 )
+from gateway_contracts.backoff import delays
 from gateway_contracts.errors import error_of
-from gateway_contracts.http import Answer, Effect, HttpClient, NotSent, SentAndLost, segment
+from gateway_contracts.http import Effect, HttpClient, NotSent, Response, SentAndLost, segment
 from yarl import URL
 
 from .accounts.account import AccountFacade
@@ -92,9 +92,9 @@ async def open_remote(url: str, key: str | None, raw: bool) -> AsyncIterator[Map
     account = Account(name="", timeouts=_TIMEOUTS)
     client = HttpClient(url, account=account, tokens=_Key(key) if key else None, classify=_judge, retried_statuses=())
     async with client as http:
-        answer = await http.send("GET", "/v1/accounts")
+        response = await http.send("GET", "/v1/accounts")
         known = {interface_name(interface): interface for interface in INTERFACES}
-        answered = answer.parse(_Accounts)
+        answered = response.parse(_Accounts)
         yield {
             row.name: AccountFacade(
                 name=row.name,
@@ -127,7 +127,7 @@ async def follow_remote(url: str, key: str | None, raw: bool, query: EventQuery)
         classify=_judge,
         retried_statuses=(),
     )
-    after, failures = query.after, 0
+    after, failures, pauses = query.after, 0, _pauses()
     async with client as http:
         while True:
             # The first page comes at once: it says where a reader that begins now will go on.
@@ -139,9 +139,9 @@ async def follow_remote(url: str, key: str | None, raw: bool, query: EventQuery)
                     raise
                 failures += 1
                 log.warning("events.unreachable", failures=failures, code=error.code)
-                await asyncio.sleep(max(_backoff(failures), min(error.retry_after or 0, _MAX_BACKOFF_SECONDS)))
+                await asyncio.sleep(max(next(pauses), min(error.retry_after or 0, _MAX_BACKOFF_SECONDS)))
                 continue
-            failures = 0
+            failures, pauses = 0, _pauses()
             if page.resync and page.oldest is not None:
                 raise events_lost(Lost(page.reason or ResyncReason.REMOVED, page.oldest))
             for event in page.items:
@@ -149,8 +149,8 @@ async def follow_remote(url: str, key: str | None, raw: bool, query: EventQuery)
             after = page.next
 
 
-def _backoff(failures: int) -> float:
-    return min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), _MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 # jitter
+def _pauses() -> Iterator[float]:
+    return delays(FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS)
 
 
 class _Remote:
@@ -174,7 +174,7 @@ class _Remote:
             if operation.binary:
                 return await self._audio(path, headers, checked)
             effect = Effect.RING if operation.rings else Effect.READ if operation.reads else Effect.WRITE
-            answer = await self._http.send(
+            response = await self._http.send(
                 operation.verb,
                 path,
                 params=params,
@@ -183,9 +183,9 @@ class _Remote:
                 headers=headers,
                 timeout=_TIMEOUTS.dial_wait if checked.get("wait") else None,
             )
-            if operation.returns is type(None) or (operation.may_return_none and answer.status == 204):
+            if operation.returns is type(None) or (operation.may_return_none and response.status == 204):
                 return None
-            return answer.parse(operation.returns)
+            return response.parse(operation.returns)
         except GatewayError as error:
             error.account = error.account or self._account
             error.operation = error.operation or operation.name
@@ -203,8 +203,8 @@ class _Remote:
     async def make_statement(self, dial_id: str, *, state: str, note: str) -> Dial:
         """The dial called *dial_id*, with a person's word on how it ended."""
         path = f"/v1/accounts/{segment('account', self._account)}/dials/{segment('dial_id', dial_id)}/statement"
-        answer = await self._http.send("POST", path, json={"state": state, "note": note}, effect=Effect.WRITE)
-        return answer.parse(Dial)
+        response = await self._http.send("POST", path, json={"state": state, "note": note}, effect=Effect.WRITE)
+        return response.parse(Dial)
 
     def _request(
         self, operation: Operation, arguments: Mapping[str, Any]
@@ -244,7 +244,7 @@ class _Remote:
                 raise await self._problem(response)
             span = _SPAN.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
             if (response.status == 206 and not span) or response.content_type in {"text/html", "application/json"}:
-                raise VendorProtocolError("The sidecar's answer is not a recording, or does not say which part of it")
+                raise VendorProtocolError("The sidecar's response is not a recording, or does not say which part of it")
         except BaseException as error:
             await finish.aclose()
             raise _lost(error) from error
@@ -265,9 +265,9 @@ class _Remote:
             finish=finish.aclose,
         )
 
-    async def _problem(self, response: aiohttp.ClientResponse) -> GatewayError:
-        answer = await self._http.answer_of(response, Effect.READ)
-        return _error_in(answer) or VendorUnavailable(f"The sidecar answered {answer.status}")
+    async def _problem(self, http: aiohttp.ClientResponse) -> GatewayError:
+        response = await self._http.response_of(http, Effect.READ)
+        return _error_in(response) or VendorUnavailable(f"The sidecar answered {response.status}")
 
 
 async def _chunks(response: aiohttp.ClientResponse, finish: contextlib.AsyncExitStack) -> AsyncIterator[bytes]:
@@ -286,7 +286,7 @@ def _lost(error: BaseException) -> BaseException:
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return VendorTimeout("The sidecar did not answer in time")
     if isinstance(error, SentAndLost | aiohttp.ClientError | OSError):
-        return VendorUnavailable(f"The sidecar's answer broke off ({type(error).__name__})")
+        return VendorUnavailable(f"The sidecar's response broke off ({type(error).__name__})")
     return error
 
 
@@ -296,18 +296,18 @@ def _as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _judge(answer: Answer) -> GatewayError | None:
+def _judge(response: Response) -> GatewayError | None:
     """As `_error_in`; what the sidecar has judged already is raised, so that nobody judges it again by its status."""
-    error = _error_in(answer)
+    error = _error_in(response)
     # Of a key's dial, which it does not know, it says nothing when it refuses. It never judged where it failed itself.
-    if error is not None and (answer.effect is not Effect.RING or error.code != GatewayError.code):
+    if error is not None and (response.effect is not Effect.RING or error.code != GatewayError.code):
         raise error
     return error
 
 
-def _error_in(answer: Answer) -> GatewayError | None:
+def _error_in(response: Response) -> GatewayError | None:
     """The error that a sidecar's problem stands for; None for success."""
-    if 200 <= answer.status < 300:
+    if 200 <= response.status < 300:
         return None
-    # None where it is not a sidecar's answer: something that stands before it, judged by its status.
-    return error_of(answer.data) if isinstance(answer.data, dict) else None
+    # None where it is not a sidecar's response: something that stands before it, judged by its status.
+    return error_of(response.data) if isinstance(response.data, dict) else None

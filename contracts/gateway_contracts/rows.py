@@ -1,7 +1,7 @@
 """Help with the rows of a vendor's list: they are read one by one and field by field, so one odd row is one odd row.
 
-    found = await read_rows(answer, answer.data["records"], RecordRow, self._record)
-    return found.page(next=answer.data["next"])
+    found = await read_rows(response, response.data["records"], RecordRow, self._record)
+    return found.page(next=response.data["next"])
 
     def _record(self, row: RecordRow, raw: Any, unreadable: tuple[str, ...] = ()) -> CallRecord: ...
 
@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, get_args
 import attrs
 
 from .converters import from_json
-from .http import Answer
+from .http import Response
 from .models import Page
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Unreadable(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Rows(Generic[T]):
-    """What the rows of an answer were read as; *skipped* are the others by their place, as the vendor sent them."""
+    """What the rows of a response were read as; *skipped* are the others by their place, as the vendor sent them."""
 
     items: tuple[T, ...]
     skipped: Mapping[int, Any] = attrs.field(factory=dict)
@@ -70,18 +70,18 @@ def _itself(raw: Any) -> Any:
 
 
 async def read_rows(
-    answer: Answer, found: Any, kind: type[R], reader: Reader[T], *, as_row: Callable[[Any], Any] = _itself
+    response: Response, found: Any, kind: type[R], reader: Reader[T], *, as_row: Callable[[Any], Any] = _itself
 ) -> Rows[T]:
-    """What *reader* makes of the rows *found* in *answer*, each as *kind*. Others have their turn amid a long list.
+    """What *reader* makes of the rows *found* in *response*, each as *kind*. Others have their turn amid a long list.
 
     *as_row* gives a row of the vendor's the names of *kind*. Rows are read all at once, and with care only where that
     fails.
 
     Raises: VendorProtocolError when *found* is no list of such rows: not one row has text where *kind* wants only text.
     """
-    raws = answer.parse(list[Any], found)
+    raws = response.parse(list[Any], found)
     if raws and not any(_is_row(as_row(raw), kind) for raw in raws):
-        raise answer.nonsense("its answer does not fit its documents: its list holds no such rows")
+        raise response.nonsense("its answer does not fit its documents: its list holds no such rows")
     items: list[T] = []
     skipped: dict[int, Any] = {}
     for first in range(0, len(raws), ROWS_AT_ONCE):

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+import functools
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import cast
 
 import attrs
 from gateway_contracts import CallEvent, Events, EventType, GatewayError, InvalidRequest, JournalError, Unsupported
+from gateway_contracts.backoff import delays
 
 from ..accounts.account import AccountFacade
 from ..journal.log import EventLog
@@ -15,20 +17,16 @@ from ..logs import log, place_of
 MAX_PAUSE_SECONDS = 60.0
 
 
-def _pause(failures: int) -> float:
-    return min(0.5 * 2.0 ** min(failures, 10), MAX_PAUSE_SECONDS)
-
-
 @attrs.frozen(eq=False)
 class Listener:
     """Writes the events that the adapter of *account* receives into *log*. It calls *on_gap* when events may have been
-    missed. *pause* gives the seconds to wait after that many failures in a row.
+    missed. *pauses* begins the seconds to wait after failures in a row.
     """
 
     account: AccountFacade
     log: EventLog
     on_gap: Callable[[], None] = lambda: None
-    pause: Callable[[int], float] = _pause
+    pauses: Callable[[], Iterator[float]] = functools.partial(delays, 1.0, MAX_PAUSE_SECONDS)
 
     async def run(self) -> bool:
         """Listen until cancelled. The adapter connects and reconnects; when it fails, the listener starts it again,
@@ -36,7 +34,7 @@ class Listener:
         """
         if Events not in self.account.interfaces:
             return True
-        failures = 0
+        pauses = self.pauses()
         while True:
             code = "ended"
             try:
@@ -44,7 +42,7 @@ class Listener:
                 async with contextlib.aclosing(cast("AsyncGenerator[CallEvent, None]", events)):
                     async for event in events:
                         await self._keep(event)
-                        failures = 0
+                        pauses = self.pauses()
             except Unsupported:
                 return True
             except InvalidRequest as error:  # which only another configuration changes
@@ -53,22 +51,20 @@ class Listener:
             except Exception as error:  # noqa: BLE001 # no error may end this: later events are still wanted
                 code = error.code if isinstance(error, GatewayError) else "plugin_failed"
                 log.warning("listener.failed", account=self.account.name, code=code, **place_of(error))
-            failures += 1
             self.on_gap()  # the adapter begins anew and does not know what it missed
-            await asyncio.sleep(self.pause(failures))
+            await asyncio.sleep(next(pauses))
 
     async def _keep(self, event: CallEvent) -> None:
         """Write *event*, again and again until that succeeds: the vendor does not send it again. Meanwhile the
         adapter keeps the events that arrive.
         """
-        failures = 0
+        pauses = self.pauses()
         while True:
             try:
                 kept = await self.log.append([event])
                 break
             except JournalError:
-                failures += 1
-                await asyncio.sleep(self.pause(failures))
+                await asyncio.sleep(next(pauses))
         if any(map(is_gap, kept)):
             self.on_gap()
 

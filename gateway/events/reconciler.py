@@ -20,7 +20,7 @@ journal with its end. Why that is so:
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -38,6 +38,7 @@ from gateway_contracts import (
     Unsupported,
     to_json,
 )
+from gateway_contracts.backoff import delays
 
 from ..accounts.account import AccountFacade
 from ..journal.accounting import (
@@ -127,25 +128,25 @@ class Reconciler:
         """Make passes until cancelled, the first one at once. After a failure the pause grows. Return if the account
         cannot be asked, such as one that has a reseller's secret only.
         """
-        failures = 0
+        pauses: Iterator[float] | None = None  # after failures in a row
         while True:
             self._woken.clear()
             pause = self.seconds
             try:
                 await self.make_pass()
-                failures = 0
+                pauses = None
             except Unsupported as error:
                 log.warning("reconciler.stopped", account=self.account.name, code=error.code, **place_of(error))
                 return
             except Exception as error:  # noqa: BLE001 # no error may end this: later passes are still needed
-                failures += 1
+                pauses = pauses or delays(2 * self.seconds, MAX_PAUSE_SECONDS)
                 hint = error.retry_after if isinstance(error, GatewayError) else None
-                pause = max(min(self.seconds * 2**failures, MAX_PAUSE_SECONDS), hint or 0.0)
+                pause = max(next(pauses), hint or 0.0)
                 code = error.code if isinstance(error, GatewayError) else "internal_error"
                 log.warning(
                     "reconciler.failed", account=self.account.name, code=code, retry_seconds=pause, **place_of(error)
                 )
-            await self._rest(pause * random.uniform(0.9, 1.1), failed=failures > 0)  # noqa: S311 # not all at once
+            await self._rest(pause * random.uniform(0.9, 1.1), failed=pauses is not None)  # noqa: S311 # not all at once
 
     async def _rest(self, seconds: float, *, failed: bool) -> None:
         if failed:  # the vendor asked for patience, so nothing wakes us

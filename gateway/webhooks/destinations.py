@@ -8,14 +8,13 @@ import re
 import socket
 import time
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Self
 
 import aiohttp
 import attrs
 from aiohttp.abc import AbstractResolver, ResolveResult
+from gateway_contracts.http import retry_after_of
 from yarl import URL
 
 TIMEOUT_SECONDS = 15
@@ -124,7 +123,7 @@ class Destinations:
             async with self._session.post(URL(url), data=body, headers=headers, allow_redirects=False) as response:
                 with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # the status says enough
                     await _skim(response)
-                return SendResult(status=response.status, retry_after=_retry_after(response))
+                return SendResult(status=response.status, retry_after=retry_after_of(response.headers))
         except _Refused:
             return SendResult(error="target_refused")
         except TimeoutError:
@@ -160,16 +159,6 @@ async def _skim(response: aiohttp.ClientResponse) -> None:
     left = MAX_RESPONSE_BYTES
     while left > 0 and (chunk := await response.content.read(left)):
         left -= len(chunk)
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, OverflowError):  # TypeError: it does not say its zone
-        return None
 
 
 def _host_of(url: str) -> str | None:

@@ -1,17 +1,14 @@
 """AntBuddy in our words. The source is document 004, named with its lines."""
 
 import contextlib
-import itertools
-import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 from gateway_contracts import (
     Account,
-    AgentNotRegistered,
     Audio,
     CallEvent,
     CallRecord,
@@ -19,88 +16,38 @@ from gateway_contracts import (
     DialState,
     Direction,
     Events,
-    GatewayError,
     History,
     InvalidRequest,
     NotFound,
-    Origin,
     Outcome,
     Page,
-    RateLimited,
     Recording,
     RecordingLink,
-    Secret,
     StartedCall,
-    Unsupported,
-    VendorAuthFailed,
     VendorProtocolError,
-    VendorTimeout,
-    VendorUnavailable,
     lacking,
 )
-from gateway_contracts.audio import open_audio
-from gateway_contracts.http import RETRIED_STATUSES, Answer, Effect, HttpClient, error_for_status, segment
+from gateway_contracts.arguments import refuse
+from gateway_contracts.cursors import other_filters
+from gateway_contracts.http import Effect, HttpClient, segment
 from gateway_contracts.rows import read_rows
 
 from . import Settings, history, wire
-from .hashes import hash_of
 from .limits import RequestLimit
-from .stream import EventStream, backoff
-from .words import Side, direction_of, parties
+from .recordings import Recordings
+from .requests import RETRIED, Requests, classify
+from .stream import EventStream, Pauses, pauses
+from .words import Side, direction_of, parties_of
 
-T = TypeVar("T")
-
-_REQUEST_LIMIT = 503  # not maintenance: this vendor's "request limit exceeded"
-_OFFLINE = 400  # 004:52
 _PLACED = range(200, 300)  # 004:51 has the status, and no body
-_MAX_MESSAGE = 200
-_INPUT = re.compile(r"invalid|missing|required|malformed|wrong|hash|signature", re.IGNORECASE)
-_DEVICE = re.compile(r"regist|offline|online|device", re.IGNORECASE)
 
 
 @contextlib.asynccontextmanager
 async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["AntBuddy"]:
     """The adapter and its session, for as long as the context is open."""
-    retried = RETRIED_STATUSES - {_REQUEST_LIMIT}  # which asks for more patience, see `_ask`
-    async with HttpClient(settings.base_url, account=account, classify=classify, retried_statuses=retried) as http:
-        yield AntBuddy(account, settings, http, RequestLimit(settings.requests_per_second))
-
-
-def classify(answer: Answer) -> GatewayError | None:
-    """The error that *answer* stands for; None for success."""
-    if 200 <= answer.status < 300:
-        return None
-    message = _message(answer.data)
-    plain = error_for_status(answer, message)
-    if answer.status == _REQUEST_LIMIT:
-        return RateLimited(
-            "The vendor's request limit is reached: ask less often, or set requests_per_second",
-            origin=Origin.VENDOR,
-            vendor_code=str(answer.status),
-            dial_state=DialState.NOT_PLACED if answer.effect is Effect.RING else None,
-            retry_after=plain.retry_after if plain else None,
-        )
-    if answer.status == _OFFLINE and answer.effect is Effect.RING:
-        if message and _INPUT.search(message) and not _DEVICE.search(message):
-            return InvalidRequest(
-                f"The vendor refused the request: {message}",
-                origin=Origin.VENDOR,
-                vendor_code=str(answer.status),
-                dial_state=DialState.NOT_PLACED,
-            )
-        return AgentNotRegistered(
-            "The extension's device is not connected to the vendor, so nothing rang: start the softphone first",
-            vendor_code=str(answer.status),
-            dial_state=DialState.NOT_PLACED,
-        )
-    return plain
-
-
-def _message(data: Any) -> str | None:
-    if not isinstance(data, dict):
-        return None
-    found = next((data[key] for key in ("error", "message", "content") if isinstance(data.get(key), str)), None)
-    return found.strip()[:_MAX_MESSAGE] or None if found else None
+    async with HttpClient(settings.base_url, account=account, classify=classify, retried_statuses=RETRIED) as http:
+        requests = Requests(account, settings, http, RequestLimit(settings.requests_per_second))
+        yield AntBuddy(account, settings, http, requests, Recordings(requests))
 
 
 @attrs.frozen
@@ -110,8 +57,9 @@ class AntBuddy(ClickToCall, History, Recording, Events):
     account: Account
     settings: Settings
     http: HttpClient
-    limit: RequestLimit
-    pause: Callable[[int], float] = backoff  # before each new connection to the event socket
+    requests: Requests
+    recordings: Recordings
+    pauses: Pauses = pauses  # between connections to the event socket
 
     # Click to call
 
@@ -130,11 +78,12 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         customer_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> StartedCall:
-        """004:29: the device and its password go along as JSON. The call is placed when the status says so, whatever
-        the body is; no call id comes back.
+        """Ring an extension, then call a number (004:29): the device and its password go along as JSON.
+
+        The status says that the call is placed, whatever the body is; no call id comes back.
         """
-        self._refuse(
-            "start_call",
+        refuse(
+            "antbuddy",
             wait=wait,
             auto_answer=auto_answer,
             caller_id_name=caller_id_name,
@@ -153,13 +102,13 @@ class AntBuddy(ClickToCall, History, Recording, Events):
                 fields={"extension": f"is not in {place}"},
                 dial_state=DialState.NOT_PLACED,
             )
-        await self._turn(time.monotonic() + self.account.timeouts.dial, DialState.NOT_PLACED)
+        await self.requests.turn(time.monotonic() + self.account.timeouts.dial, DialState.NOT_PLACED)
         requested_at = datetime.now(UTC)
-        answer = await self.http.send(
+        response = await self.http.send(
             "POST",
             f"/oapi/v1/call/click-to-call/{segment('number', number)}",
             json={"sipUser": device.sip_user, "sipPassword": device.sip_password},
-            headers=self._credentials(),
+            headers=self.requests.credentials(),
             effect=Effect.RING,
             successes=_PLACED,
         )
@@ -169,55 +118,8 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             extension=extension,
             number=number,
             requested_at=requested_at,
-            raw=answer.data,
+            raw=response.data,
         )
-
-    def _refuse(self, operation: str, **given: object) -> None:
-        for name, value in given.items():
-            if value not in (None, False):
-                raise Unsupported(
-                    f"antbuddy cannot be told {name}: leave it out",
-                    account=self.account.name,
-                    operation=operation,
-                    dial_state=DialState.NOT_PLACED,
-                )
-
-    def _credentials(self) -> dict[str, str | Secret]:
-        settings = self.settings
-        return {
-            "x-auth-app-id": settings.app_id,
-            "x-auth-app-hash": Secret(hash_of(settings.app_id, settings.app_secret.reveal())),
-        }
-
-    async def _turn(self, until: float, dial_state: DialState | None = None) -> None:
-        """Wait until our own limit lets a request through. Raises: RateLimited when that is after *until*."""
-        seconds = await self.limit.wait(until=until)
-        if seconds is not None:
-            raise RateLimited(
-                "Too many requests wait for requests_per_second: ask less often, or set it higher",
-                account=self.account.name,
-                origin=Origin.GATEWAY,
-                dial_state=dial_state,
-                retry_after=seconds,
-            )
-
-    async def _ask(self, path: str, params: Sequence[tuple[str, str]]) -> Answer:
-        """A GET with its hash; what is sent is exactly what was hashed."""
-        settings = self.settings
-        found = hash_of(settings.app_id, settings.app_secret.reveal(), params, settings.hash_order)
-        sent = [("appId", settings.app_id), *params, ("hash", found)]
-        deadline = time.monotonic() + self.account.timeouts.read
-        for attempt in itertools.count(1):
-            await self._turn(deadline)
-            try:
-                return await self.http.send("GET", path, params=sent)
-            except GatewayError as error:
-                error.message = error.message.replace(found, "********")  # whoever has it may ask the same again
-                error.args = (error.message,)
-                limited = isinstance(error, RateLimited)
-                if not (limited and await self.limit.rest(attempt, error.retry_after, until=deadline)):
-                    raise
-        raise AssertionError("counting does not end")
 
     # History
 
@@ -238,7 +140,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         cursor: str | None = None,
         limit: int | None = None,
     ) -> Page[CallRecord]:
-        """004:61, over any range. All but the range is picked out here, so pages may be short or empty."""
+        """List finished calls of any range (004:61). The adapter picks out the rest, so pages may be short or empty."""
         filters = history.Filters(
             extension=extension,
             number=number,
@@ -274,11 +176,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         if until and history.ceil(until) < place.until:  # a later one was cut to the present
             other = True
         if other:
-            raise InvalidRequest(
-                "The cursor belongs to other filters: give the same ones again, or none",
-                account=self.account.name,
-                fields={"cursor": "belongs to other filters"},
-            )
+            raise other_filters()
         return place
 
     async def _fetch(self, place: history.Place, page: int) -> list[history.Row | history.OddRow]:
@@ -300,8 +198,8 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             ("limit", str(history.PAGE)),
             ("page", str(page)),
         ]
-        answer = await self._ask("/oapi/v1/call/histories", params)
-        found = await read_rows(answer, wire.rows(answer.data), wire.HistoryRow, self._row, as_row=wire.named)
+        response = await self.requests.ask("/oapi/v1/call/histories", params)
+        found = await read_rows(response, wire.rows(response.data), wire.HistoryRow, self._row, as_row=wire.named)
         every: list[history.Row | history.OddRow] = list(found.items)
         for place, raw in found.skipped.items():
             every.insert(place, history.OddRow(raw))
@@ -319,7 +217,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
 
     def _record(self, row: wire.HistoryRow, raw: Any, record_id: str, unreadable: tuple[str, ...]) -> CallRecord:
         direction = direction_of(row)
-        who = parties(direction, self._side(row.caller), self._side(row.callee), wire.text(row.did_number))
+        who = parties_of(direction, self._side(row.caller), self._side(row.callee), wire.text(row.did_number))
         status = wire.text(row.status_detail)
         outcome = wire.OUTCOMES.get((status or "").upper(), Outcome.UNKNOWN)
         duration = wire.seconds(row.duration_seconds, "duration_seconds")
@@ -367,7 +265,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
         return Side(known or number or username, ours or known is not None)
 
     async def get_record(self, record_id: str) -> CallRecord:
-        """The vendor has no record by id: the id says where the row is, and it is looked for there."""
+        """Get one finished call. The vendor has no records by id: our id says where the row is."""
         wanted, odd = history.RecordId.parse(record_id), False
         if wanted is not None:
             near, far = wanted.at + wanted.duration + 60, wanted.at + self.settings.late_seconds
@@ -407,8 +305,8 @@ class AntBuddy(ClickToCall, History, Recording, Events):
     # Recording
 
     async def locate_recording(self, record_id: str) -> RecordingLink:
-        """004:104. The address is signed and soon expires, so it is asked for each time and kept nowhere."""
-        return await self._locate(record_id, await self._media(record_id))
+        """Give the address of a recording (004:104). It is signed and soon expires, so each call asks for a new one."""
+        return await self.recordings.locate(record_id, await self._media(record_id))
 
     async def _media(self, record_id: str) -> str:
         record = await self.get_record(record_id)
@@ -417,40 +315,9 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             raise NotFound(f"There is no recording of {record_id} (yet)", account=self.account.name)
         return media
 
-    async def _locate(self, record_id: str, media: str) -> RecordingLink:
-        answer = await self._ask("/oapi/v1/call/play_recording", [("media", media)])
-        data = answer.data.get("data", answer.data) if isinstance(answer.data, dict) else answer.data
-        url = wire.text(answer.parse(wire.PlayRow, data).media)
-        if url is None:
-            raise NotFound(f"There is no recording of {record_id} (yet)", account=self.account.name)
-        return RecordingLink(
-            account=self.account.name,
-            record_id=record_id,
-            url=self._read(answer, wire.address_of, url, self.http.base_url),
-            expires_at=wire.expiry_of(url),
-            raw=answer.data,
-        )
-
     async def fetch_recording(self, record_id: str, *, byte_range: str | None = None) -> Audio:
-        """From the signed address; when that has expired, or breaks off half-way, from a new one, once."""
-        media = await self._media(record_id)
-        try:
-            audio = await self._open(record_id, media, byte_range)
-            spare = True
-        except (VendorAuthFailed, VendorUnavailable, VendorTimeout):  # a signature that has expired, or an early break
-            audio = await self._open(record_id, media, byte_range)
-            spare = False
-        return _Resumed(self, record_id, media, audio, spare=spare).whole()
-
-    async def _open(self, record_id: str, media: str, byte_range: str | None) -> Audio:
-        link = await self._locate(record_id, media)
-        return await open_audio(
-            self.http,
-            link.url,
-            record_id=record_id,
-            allowed_hosts=self.settings.recording_hosts,
-            byte_range=byte_range,
-        )
+        """Fetch a recording from its signed address."""
+        return await self.recordings.fetch(record_id, await self._media(record_id), byte_range)
 
     # Events
 
@@ -460,10 +327,10 @@ class AntBuddy(ClickToCall, History, Recording, Events):
     )
 
     async def follow_events(self) -> AsyncGenerator[CallEvent, None]:
-        """The account's calls as they happen, over the vendor's socket; the token's request is 004:8.
+        """Follow the account's calls as they happen, over the vendor's socket; the token's request is 004:8.
 
         A time without a connection is an event of type `unknown` without a call, with
-        `raw = {"gap": {"from": …, "until": …}}`: what ended in it is found in the records.
+        `raw = {"gap": {"from": …, "until": …}}`: calls that ended in it are found in the records.
 
         Raises: InvalidRequest without `account_id`; VendorAuthFailed when the credentials do not work.
         """
@@ -481,66 +348,9 @@ class AntBuddy(ClickToCall, History, Recording, Events):
             protocol=self.settings.socket_protocol,
             account_id=account_id,
             extension_of=self.settings.extension_of,
-            token=self._token,
-            pause=self.pause,
+            token=self.requests.token,
+            pauses=self.pauses,
         )
         async with contextlib.aclosing(stream.follow()) as events:
             async for event in events:
                 yield event
-
-    async def _token(self) -> Secret:
-        await self._turn(time.monotonic() + self.account.timeouts.read)
-        answer = await self.http.send("POST", "/oapi/v1/voice/auth_token", headers=self._credentials())
-        data = answer.data.get("data", answer.data) if isinstance(answer.data, dict) else answer.data
-        return Secret(answer.parse(wire.TokenRow, data).value)
-
-    @staticmethod
-    def _read(answer: Answer, read: Callable[..., T], *args: Any) -> T:
-        """*read* of a part of *answer*; what it cannot read is an answer that does not fit the documents."""
-        try:
-            return read(*args)
-        except (ValueError, OverflowError, OSError) as error:
-            raise answer.nonsense(f"its answer does not fit its documents: {error}") from error
-
-
-@attrs.define(eq=False)
-class _Resumed:
-    """A recording that goes on from a new address, once, where the first one breaks off."""
-
-    adapter: AntBuddy
-    record_id: str
-    media: str
-    audio: Audio
-    spare: bool = attrs.field(kw_only=True)
-
-    def whole(self) -> Audio:
-        first = self.audio
-        return attrs.evolve(first, chunks=self._chunks(), finish=self._finish)
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        reached, end = self.audio.start, self.audio.end
-        while True:
-            try:
-                async for chunk in self.audio.chunks:
-                    reached += len(chunk)
-                    yield chunk
-                return
-            except (VendorUnavailable, VendorTimeout):
-                if not self.spare:
-                    raise
-            self.spare = False
-            if end is not None and reached > end:
-                return
-            await self.audio.aclose()
-            size = self.audio.size
-            self.audio = await self.adapter._open(
-                self.record_id, self.media, f"bytes={reached}-{'' if end is None else end}"
-            )
-            if self.audio.start != reached or (size is not None and self.audio.size not in (None, size)):
-                await self.audio.aclose()
-                raise VendorProtocolError(
-                    "The recording broke off, and its new address holds another one", account=self.adapter.account.name
-                )
-
-    async def _finish(self) -> None:
-        await self.audio.aclose()

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 from gateway_contracts import CallEvent, Direction, EventType, Outcome
 
-from .words import Side, parties
+from .words import Side, parties_of
 
 GREGORIAN = 62_167_219_200  # seconds from the year 0, which the switch counts from, to 1970
 REMEMBERED = 20_000  # legs, of calls that have ended too: what is told twice must not begin a new call
@@ -258,7 +258,7 @@ class Calls:
             second = leg
         direction = _direction(first, second)
         source, target, hotline = _sides(direction, first, second)
-        who = parties(direction, source, target, hotline)
+        who = parties_of(direction, source, target, hotline)
         ended = kind is EventType.ENDED
         talk = None
         if ended:

@@ -9,8 +9,6 @@ the vendor says no total and may have pages of its own size, a slice ends at a p
 looked at behind each page.
 """
 
-import base64
-import binascii
 import hashlib
 import math
 import re
@@ -32,8 +30,8 @@ from gateway_contracts import (
     VendorRejected,
     dumps,
     from_json,
-    loads,
 )
+from gateway_contracts.cursors import not_ours, read_cursor, write_cursor
 from gateway_contracts.rows import Rows
 
 from . import wire
@@ -178,14 +176,13 @@ class Place:
     def encode(self) -> str:
         filters = {name: value for name, value in attrs.asdict(self.filters).items() if value is not None}
         place = [self.since, self.until, self.end, self.page, self.taken]
-        data = dumps({"p": place, "r": "".join(self.recent), "f": filters})
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        return write_cursor({"p": place, "r": "".join(self.recent), "f": filters})
 
     @classmethod
     def decode(cls, text: str) -> "Place":
         """Raises: InvalidRequest for text that we did not give."""
         try:
-            data = loads(base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
+            data = read_cursor(text, dict[str, Any])
             since, until, end, page, taken = from_json(data["p"], tuple[int, ...])
             marks = from_json(data["r"], str)
             recent = tuple(marks[index : index + _MARK] for index in range(0, len(marks), _MARK))
@@ -193,8 +190,8 @@ class Place:
             sane = 0 <= since < end <= until < 4_200_000_000 and page >= 1 and 0 <= taken <= len(recent)
             if not sane:
                 raise InvalidValue({"p": "is not a place"})
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
-            raise InvalidRequest("The cursor is not one of ours", fields={"cursor": "is not one of ours"}) from None
+        except (ValueError, KeyError):
+            raise not_ours() from None
         return cls(since=since, until=until, end=end, page=page, taken=taken, recent=recent, filters=filters)
 
 

@@ -2,18 +2,10 @@
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable
 
 import attrs
-
-ATTEMPTS = 6  # of a read that meets the vendor's limit
-
-
-def backoff(attempt: int) -> float:
-    """Seconds to wait after the vendor's limit was met for the *attempt*th time in a row, from 1 on."""
-    return float(2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 # jitter
 
 
 @attrs.define(eq=False)
@@ -41,13 +33,12 @@ class RequestLimit:
             await self._sleep(turn - now)
         return None
 
-    async def rest(self, attempt: int, retry_after: float | None, *, until: float) -> bool:
-        """Wait after the vendor's limit was met, as long as it says or ever longer; False when there is no use.
+    async def rest(self, seconds: float, *, until: float) -> bool:
+        """Wait after the vendor's limit was met; False, at once, when the request must be done before that.
 
-        *until* is when the request must be done, on the clock of `time.monotonic`.
+        *until* is when it must be done, on the clock of `time.monotonic`.
         """
-        seconds = backoff(attempt) if retry_after is None else retry_after
-        if attempt >= ATTEMPTS or self._clock() + seconds >= until:
+        if self._clock() + seconds >= until:
             return False
         await self._sleep(seconds)
         return True

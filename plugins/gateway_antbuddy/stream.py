@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import logging
-import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
 import aiohttp
@@ -21,6 +21,7 @@ from gateway_contracts import (
     VendorAuthFailed,
     VendorUnavailable,
 )
+from gateway_contracts.backoff import delays
 
 from . import SocketProtocol
 from .calls import Calls
@@ -33,14 +34,15 @@ MAX_PAUSE = 300.0  # seconds; a vendor may ask for more, and is asked whether it
 STEADY_SECONDS = 60.0  # a connection that lasted so long was a good one; a shorter one makes the pauses grow
 
 
-def backoff(attempt: int) -> float:
-    """Seconds to wait before connecting for the *attempt*th time in a row, from 1 on."""
-    return float(min(0.5 * 2 ** min(attempt, 10), 60.0) * random.uniform(0.5, 1))  # noqa: S311 # jitter
+Pauses = Callable[[], Iterator[float]]
+"""Begins anew to give the seconds to wait before each new connection."""
+
+pauses: Pauses = functools.partial(delays, 1.0, 60.0)
 
 
 @attrs.frozen(kw_only=True)
 class EventStream:
-    """Follows the events of an account. *token* gives a fresh token; *pause* is waited before each new connection."""
+    """Follows the events of an account. *token* gives a fresh token; *pauses* are waited between connections."""
 
     account: Account
     session: aiohttp.ClientSession
@@ -49,7 +51,7 @@ class EventStream:
     account_id: str
     extension_of: Callable[[str | None], str | None]
     token: Callable[[], Awaitable[Secret]]
-    pause: Callable[[int], float] = backoff
+    pauses: Pauses = pauses
     clock: Callable[[], float] = time.monotonic
 
     async def follow(self) -> AsyncGenerator[CallEvent, None]:
@@ -77,7 +79,7 @@ class EventStream:
 
     async def _connect_for_ever(self, waiting: asyncio.Queue[CallEvent | Exception]) -> None:
         calls = Calls(self.account.name, self.extension_of)
-        life = _Life(datetime.now(UTC))
+        life, pauses = _Life(datetime.now(UTC)), self.pauses()
         while True:
             try:
                 await self._one_connection(calls, life, waiting)
@@ -92,9 +94,11 @@ class EventStream:
                 raise VendorUnavailable("The account was closed", account=self.account.name)
             steady = life.steady_at is not None and self.clock() >= life.steady_at
             life.lost, life.steady_at, life.subscribed_at = True, None, None
-            life.attempts = 1 if steady else life.attempts + 1
+            if steady:
+                life.attempts, pauses = 0, self.pauses()
+            life.attempts += 1
             calls.doubt()
-            seconds = max(self.pause(life.attempts), min(hint or 0.0, MAX_PAUSE))
+            seconds = max(next(pauses), min(hint or 0.0, MAX_PAUSE))
             log.warning(
                 "socket.lost account=%s attempt=%d retry_seconds=%.1f why=%r",
                 self.account.name,

@@ -68,7 +68,7 @@ class PlayRow:
 
 
 def rows(data: Any) -> Any:
-    """The rows of an answer. The document shows no envelope: a bare list, or what lies under a name such as `data`."""
+    """The rows of a response. The document shows no envelope: a bare list, or what lies under a name such as `data`."""
     for _ in range(2):
         if isinstance(data, dict):
             data = next((data[name] for name in _ENVELOPES if name in data), data)

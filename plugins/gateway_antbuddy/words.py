@@ -2,6 +2,7 @@
 
 import attrs
 from gateway_contracts import Direction
+from gateway_contracts.parties import Parties, parties
 
 from . import wire
 
@@ -14,33 +15,10 @@ class Side:
     ours: bool = False
 
 
-@attrs.frozen
-class Parties:
-    """Both sides of a call as numbers, and which extension and hotline of ours took part."""
-
-    from_number: str | None
-    to_number: str | None
-    extension: str | None
-    hotline: str | None
-
-
-def parties(direction: Direction, source: Side, target: Side, hotline: str | None) -> Parties:
-    """Our side is the extension where it is known, and stands where the direction puts it: the samples of the document
-    have a person of ours as callee of an outbound call (004:86-90).
-    """
-    if direction is Direction.OUTBOUND and target.ours and not source.ours:
-        source, target = target, source
-    if direction is Direction.INBOUND and source.ours and not target.ours:
-        source, target = target, source
-    extension = None
-    if direction is Direction.OUTBOUND or direction is Direction.INTERNAL:
-        extension = source.number if source.ours else None
-    elif direction is Direction.INBOUND:
-        extension = target.number if target.ours else None
-        hotline = hotline or (target.number if not target.ours else None)
-    else:
-        extension = next((side.number for side in (source, target) if side.ours), None)
-    return Parties(source.number, target.number, extension, hotline)
+def parties_of(direction: Direction, source: Side, target: Side, hotline: str | None) -> Parties:
+    """Read who called whom. The document's samples have a person of ours as callee of an outbound call (004:86-90)."""
+    ours = {side.number for side in (source, target) if side.ours}
+    return parties(direction, source.number, target.number, ours.__contains__, hotline=hotline)
 
 
 def direction_of(row: wire.HistoryRow) -> Direction:

@@ -1,6 +1,5 @@
 """The adapter: what it inherits is what it can do. Events, reports, agents, … are missing, so they are unsupported."""
 
-import base64
 import io
 import itertools
 import wave
@@ -21,7 +20,6 @@ from gateway_contracts import (
     DialState,
     Direction,
     History,
-    InvalidRequest,
     Leg,
     NotFound,
     Outcome,
@@ -29,14 +27,13 @@ from gateway_contracts import (
     Recording,
     StartedCall,
     Unsupported,
-    dumps,
-    from_json,
     lacking,
-    loads,
     pass_fence,
-    to_json,
 )
+from gateway_contracts.arguments import given, refuse
 from gateway_contracts.audio import audio_of
+from gateway_contracts.cursors import other_filters, read_cursor, write_cursor
+from gateway_contracts.parties import from_and_to
 
 from . import Settings
 
@@ -93,7 +90,7 @@ class Memory(ClickToCall, CallControl, History, Recording):
         self, *, extension: str, number: str, wait: bool = False, auto_answer: bool = False, **others: Any
     ) -> StartedCall:
         """The extension picks up at once where the caller waits for it or its phone does so by itself."""
-        _refuse(others)
+        refuse("memory", **others)
         self._check_phone(extension)
         await pass_fence()  # what is sent through HttpClient passes it by itself
         now, call_id, answered = self.clock(), f"call-{next(self._ids)}", wait or auto_answer
@@ -152,10 +149,9 @@ class Memory(ClickToCall, CallControl, History, Recording):
         cursor: str | None = None,
         **filters: Any,
     ) -> Page[CallRecord]:
-        _refuse({"duration_seconds": duration_seconds, "recording_name": recording_name})
-        _refuse({"ended_since": ended_since, "ended_until": ended_until})
-        given = {name: value for name, value in filters.items() if value is not None}
-        asked = _read_cursor(cursor, given) if cursor else _Asked(**given)
+        refuse("memory", duration_seconds=duration_seconds, recording_name=recording_name)
+        refuse("memory", ended_since=ended_since, ended_until=ended_until)
+        asked = _continued(cursor, given(**filters)) if cursor else _Asked(**given(**filters))
         matching = [(_place(each, at), each) for at, each in enumerate(self._records.values()) if asked.match(each)]
         # Newest first, going on by start and place: records that come meanwhile do not move the pages.
         left = [each for each in matching if asked.before is None or each[0] < (asked.before, asked.place)]
@@ -163,7 +159,7 @@ class Memory(ClickToCall, CallControl, History, Recording):
         page, following = left[: asked.limit], None
         if len(left) > len(page):
             before, place = page[-1][0]
-            following = _make_cursor(attrs.evolve(asked, before=before, place=place))
+            following = write_cursor(attrs.evolve(asked, before=before, place=place))
         return Page(items=tuple(each for _, each in page), next=following, total=len(matching))
 
     async def get_record(self, record_id: str) -> CallRecord:
@@ -194,15 +190,16 @@ class Memory(ClickToCall, CallControl, History, Recording):
         outcome: str = Outcome.ANSWERED,
     ) -> CallRecord:
         """Keep the record of a call that nobody saw while it went on."""
-        sides = (number, extension) if direction == Direction.INBOUND else (extension, number)
+        way = _DIRECTIONS.get(direction, Direction.UNKNOWN)
+        source, target = from_and_to(way, extension=extension, number=number)
         call_id = f"call-{next(self._ids)}"
         call = Call(
             account=self.account,
             call_id=call_id,
-            direction=_DIRECTIONS.get(direction, Direction.UNKNOWN),
+            direction=way,
             state=CallState.ENDED,
-            from_number=sides[0],
-            to_number=sides[1],
+            from_number=source,
+            to_number=target,
             extension=extension,
             started_at=started_at,
         )
@@ -256,32 +253,15 @@ class Memory(ClickToCall, CallControl, History, Recording):
             raise AgentBusy("The extension is in a call", dial_state=DialState.NOT_PLACED)
 
 
-def _refuse(arguments: dict[str, Any]) -> None:
-    """What cannot be said to the vendor is refused by name, never dropped."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise Unsupported(f"memory knows no {name}: leave it out")
-
-
 def _seconds(start: datetime | None, end: datetime) -> int:
     return int((end - start).total_seconds()) if start else 0
 
 
-def _make_cursor(asked: _Asked) -> str:
-    return base64.urlsafe_b64encode(dumps(to_json(asked))).decode()
-
-
-def _read_cursor(cursor: str, given: dict[str, Any]) -> _Asked:
-    try:
-        asked = from_json(loads(base64.urlsafe_b64decode(cursor)), _Asked, refuse_unknown=True)
-    except ValueError:
-        raise InvalidRequest("The cursor is not ours", fields={"cursor": "is from no page of this list"}) from None
-    if any(value != getattr(asked, name) for name, value in given.items() if name != "limit"):
-        raise InvalidRequest(
-            "The cursor belongs to other filters: give the same ones again, or none",
-            fields={"cursor": "belongs to other filters"},
-        )
-    return attrs.evolve(asked, limit=given.get("limit", asked.limit))
+def _continued(cursor: str, filters: dict[str, Any]) -> _Asked:
+    asked = read_cursor(cursor, _Asked)
+    if any(value != getattr(asked, name) for name, value in filters.items() if name != "limit"):
+        raise other_filters()
+    return attrs.evolve(asked, limit=filters.get("limit", asked.limit))
 
 
 def _place(record: CallRecord, at: int) -> tuple[datetime, int]:

@@ -6,13 +6,15 @@ from typing import Any
 
 import attrs
 from gateway_contracts import Call, CallState, Page, StartedCall
-from gateway_contracts.http import Answer, Effect, HttpClient, segment
+from gateway_contracts.arguments import query
+from gateway_contracts.http import Effect, HttpClient, Response, segment
+from gateway_contracts.parties import parties
 from gateway_contracts.rows import read_rows
 
-from .answers import GONE, MAINTENANCE, confirm, reply, rows
 from .pages import total_of
 from .reading import Reading
-from .words import parties, text
+from .responses import GONE, MAINTENANCE, confirm, reply, rows
+from .words import text
 
 CALL_STATES: Mapping[str, CallState] = {
     # FreeSWITCH's channel states; the documents show CS_EXECUTE only (000:24, 002:704). A channel that executes or
@@ -62,7 +64,7 @@ class Calls:
         """A click-to-call by GET, with what else was asked for (see `asked`). It is sent once all the same."""
         requested_at = datetime.now(UTC)
         timeouts = self.http.account.timeouts
-        answer = await self.http.send(
+        response = await self.http.send(
             "GET",
             path,
             params=[("ext", extension), ("phone", number), *optional],
@@ -70,25 +72,25 @@ class Calls:
             timeout=timeouts.dial_wait if wait else timeouts.dial,
             refusals=_NOT_DIALLED,
         )
-        return self.started(answer, extension, number, requested_at)
+        return self.started(response, extension, number, requested_at)
 
-    def started(self, answer: Answer, extension: str, number: str, requested_at: datetime) -> StartedCall:
-        """The call that *answer* tells of."""
-        call_id = text(_accepted(answer, needs_call=True).call_id)
+    def started(self, response: Response, extension: str, number: str, requested_at: datetime) -> StartedCall:
+        """The call that *response* tells of."""
+        call_id = text(_accepted(response, needs_call=True).call_id)
         return StartedCall(
             account=self.reading.account,
             call_id=call_id,
             extension=extension,
             number=number,
             requested_at=requested_at,
-            raw=answer.data,
+            raw=response.data,
         )
 
     async def list(self, path: str) -> Page[Call]:
         """The calls in progress."""
-        answer = await self.http.send("GET", path)
-        found = await read_rows(answer, rows(answer.data), _CallRow, self._call)
-        return found.page(total=total_of(answer, len(found)))
+        response = await self.http.send("GET", path)
+        found = await read_rows(response, rows(response.data), _CallRow, self._call)
+        return found.page(total=total_of(response, len(found)))
 
     def _call(self, row: _CallRow, raw: Any, _: tuple[str, ...] = ()) -> Call:
         call_id = text(row.call_id)
@@ -96,7 +98,7 @@ class Calls:
             raise ValueError("call_id is empty")
         source, target = text(row.source), text(row.destination)
         direction = self.reading.direction(row.direction, source, target)
-        who = parties(direction, source, target, is_extension=self.reading.is_extension)
+        who = parties(direction, source, target, self.reading.is_extension)
         return Call(
             account=self.reading.account,
             call_id=call_id,
@@ -112,14 +114,14 @@ class Calls:
 
     async def steer(self, path: str, call_id: str, body: Mapping[str, str]) -> None:
         """Do something to a call. *path* has a place for `{call_id}`."""
-        answer = await self.http.send(
+        response = await self.http.send(
             "POST",
             path.format(call_id=segment("call_id", call_id)),
             json=body,
             effect=Effect.RING,
             refusals=_NOT_STEERED,
         )
-        _accepted(answer)
+        _accepted(response)
 
 
 def asked(
@@ -133,25 +135,25 @@ def asked(
     customer_id: str | None = None,
 ) -> tuple[tuple[str, str], ...]:
     """What a click-to-call by GET asks for beside its two sides, 001:48-53, 002:560-566."""
-    named = (
-        ("src_cid_name", caller_id_name),
-        ("src_cid_number", caller_id_number),
-        ("dest_cid_name", callee_id_name),
-        ("dest_cid_number", callee_id_number),
-        ("auto_answer", "true" if auto_answer else None),
-        ("hotline", hotline),
-        ("customer_id", customer_id),
+    named = query(
+        src_cid_name=caller_id_name,
+        src_cid_number=caller_id_number,
+        dest_cid_name=callee_id_name,
+        dest_cid_number=callee_id_number,
+        auto_answer="true" if auto_answer else None,
+        hotline=hotline,
+        customer_id=customer_id,
     )
-    return tuple((name, value) for name, value in named if value is not None)
+    return tuple(named)
 
 
-def _accepted(answer: Answer, *, needs_call: bool = False) -> _Done:
-    """The answer to what rings, if it says success. One without a `status` has a call id where it *needs_call*."""
-    row = answer.parse(_Done, reply(answer))
+def _accepted(response: Response, *, needs_call: bool = False) -> _Done:
+    """What *response* says, if that is success. Without a `status` it has a call id where it *needs_call*."""
+    row = response.parse(_Done, reply(response))
     status = (row.status or "").strip().lower()
     if not status and not needs_call:
-        confirm(answer)
+        confirm(response)
         return row
     if status == "success" or (not status and row.call_id):
         return row
-    raise answer.nonsense(f"says {row.status!r}" if status else "says neither success nor failure")
+    raise response.nonsense(f"says {row.status!r}" if status else "says neither success nor failure")

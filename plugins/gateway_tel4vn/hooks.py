@@ -23,13 +23,14 @@ from gateway_contracts import (
     loads,
 )
 from gateway_contracts.http import Effect, HttpClient, segment
+from gateway_contracts.parties import parties
 from gateway_contracts.rows import read_rows
 
-from .answers import MAINTENANCE, confirm, reply, rows
 from .pages import total_of
 from .reading import Reading
+from .responses import MAINTENANCE, confirm, reply, rows
 from .settings import domain_of
-from .words import TOO_MANY, Number, outcome_of, parties, seconds, text
+from .words import TOO_MANY, Number, outcome_of, seconds, text
 
 EVENTS: Mapping[str, EventType] = {  # 003:180-185, 002:189-194; `missed` and `cdr_autocall` are of the 2023 edition
     "ringing": EventType.RINGING,
@@ -104,9 +105,9 @@ class Hooks:
 
     async def list(self) -> Page[Hook]:
         """All hooks."""
-        answer = await self.http.send("GET", self.list_path)
-        found = await read_rows(answer, rows(answer.data), _HookRow, self._hook)
-        return found.page(total=total_of(answer, len(found)))
+        response = await self.http.send("GET", self.list_path)
+        found = await read_rows(response, rows(response.data), _HookRow, self._hook)
+        return found.page(total=total_of(response, len(found)))
 
     def _hook(self, row: _HookRow, raw: Any, _: tuple[str, ...] = ()) -> Hook:
         word, hook_id = text(row.event) or text(row.event_name) or "", text(row.id) or text(row.event_domain_uuid)
@@ -123,7 +124,7 @@ class Hooks:
         )
 
     async def create(self, event: EventType, url: str | None, api_key: Secret | None) -> Hook:
-        """A new hook. The answer of 2021 has no id, so the hook is looked up among all of them."""
+        """A new hook. The response of 2021 has no id, so the hook is looked up among all of them."""
         word = self.events.get(event)
         account = self.reading.account
         if word is None:
@@ -148,12 +149,14 @@ class Hooks:
         body: dict[str, Any] = {"callback_url": address, "event": word}
         if api_key is not None:
             body["callback_apikey"] = api_key
-        answer = await self.http.send("POST", self.create_path, json=body, effect=Effect.WRITE, refusals={MAINTENANCE})
-        confirm(answer, "created")
-        hook_id = text(answer.parse(_CreatedHook, reply(answer)).id)
+        response = await self.http.send(
+            "POST", self.create_path, json=body, effect=Effect.WRITE, refusals={MAINTENANCE}
+        )
+        confirm(response, "created")
+        hook_id = text(response.parse(_CreatedHook, reply(response)).id)
         if hook_id is None:
             hook_id = await self._find(word, address)
-        return Hook(account=account, hook_id=hook_id, event=event, vendor_event=word, url=address, raw=answer.data)
+        return Hook(account=account, hook_id=hook_id, event=event, vendor_event=word, url=address, raw=response.data)
 
     async def _find(self, word: str, address: str) -> str | None:
         try:
@@ -165,8 +168,8 @@ class Hooks:
     async def delete(self, hook_id: str) -> None:
         """Stop a hook."""
         path = self.delete_path.format(hook_id=segment("hook_id", hook_id))
-        answer = await self.http.send("DELETE", path, effect=Effect.WRITE, refusals={MAINTENANCE})
-        confirm(answer, "deleted")
+        response = await self.http.send("DELETE", path, effect=Effect.WRITE, refusals={MAINTENANCE})
+        confirm(response, "deleted")
 
 
 def parse_webhook(reading: Reading, request: WebhookRequest) -> Sequence[CallEvent]:
@@ -228,11 +231,13 @@ def _event(reading: Reading, row: _WebhookRow, raw: Any, received_at: datetime) 
     kind = EVENTS.get(state, EventType.UNKNOWN)
     source, target = text(row.from_number), text(row.to_number)
     direction = reading.direction(row.direction, source, target)
+    # 003:245-246 name the extension as the source of an outbound call and the target of an inbound one; the sample of
+    # 003:226-228 has the two the wrong way round.
     who = parties(
         direction,
         source,
         target,
-        is_extension=reading.is_extension,
+        reading.is_extension,
         extension=text(row.extension),
         hotline=text(row.hotline),
     )

@@ -2,15 +2,13 @@
 
 Its documents have three ways (003:382-411, 002:427-448): by the number of the page, by an offset that takes its place,
 and by a scroll, the default. A request satisfies all of them: `page`, `offset` and `limit` name the same rows, and
-where an answer has a `scroll_id`, the next request has it too.
+where a response has a `scroll_id`, the next request has it too.
 
 Rows are filed and go while pages are read, and a `total` may be missing or wrong. So each page begins with the last
 rows of the page before: where one of them comes again, no other row can be missing between the two pages. A list that
 may not be whole ends with an error.
 """
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -18,8 +16,9 @@ from typing import Any, Generic, TypeVar
 from zlib import crc32
 
 import attrs
-from gateway_contracts import GatewayError, InvalidRequest, InvalidValue, dumps, from_json, loads
-from gateway_contracts.http import Answer
+from gateway_contracts import GatewayError, InvalidValue, dumps, from_json
+from gateway_contracts.cursors import not_ours, other_filters, read_cursor, write_cursor
+from gateway_contracts.http import Response
 from gateway_contracts.rows import Rows
 
 from .settings import Paging
@@ -108,14 +107,13 @@ class Cursor:
     paging: Paging = Paging.AUTO
 
     def encode(self) -> str:
-        data = dumps({short: getattr(self, name) for short, name in _SHORT.items()})
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        return write_cursor({short: getattr(self, name) for short, name in _SHORT.items()})
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         """Raises: InvalidRequest for text that we did not give."""
         try:
-            data = loads(base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
+            data = read_cursor(text, dict[str, Any])
             cursor = from_json({_SHORT[key]: value for key, value in data.items()}, cls)
             pairs = all(len(pair) == 2 for pair in (*cursor.query, *cursor.picks))
             known = pairs and all(name in FILTERS for name, _ in cursor.query)
@@ -126,7 +124,7 @@ class Cursor:
             )
             if not (known and counted and sized and marks and len(cursor.first) == len(cursor.head) == _MARK):
                 raise InvalidValue({"cursor": "was changed"})
-        except (ValueError, KeyError, AttributeError, binascii.Error):
+        except (ValueError, KeyError):
             raise not_ours() from None
         return cursor
 
@@ -175,9 +173,9 @@ class Cursor:
 
 @attrs.frozen
 class Came(Generic[T]):
-    """An answer, the ids of its rows, and what was read of them."""
+    """A response, the ids of its rows, and what was read of them."""
 
-    answer: Answer
+    response: Response
     ids: Sequence[str]
     found: T
 
@@ -191,22 +189,7 @@ class Turned:
     again: frozenset[str]
 
 
-def given(values: Mapping[str, str | None]) -> Query:
-    """Those of *values* that are not None."""
-    return tuple((name, value) for name, value in values.items() if value is not None)
-
-
-def not_ours() -> InvalidRequest:
-    """The error for a cursor that we did not give."""
-    return InvalidRequest(
-        "The cursor is not one of ours, or one of an older version: begin the list again without it",
-        fields={"cursor": "is not one of ours"},
-    )
-
-
-def start(
-    account: str, paging: Paging, cursor: str | None, query: Query, picks: Query = (), *, of: str = "records"
-) -> Cursor:
+def start(paging: Paging, cursor: str | None, query: Query, picks: Query = (), *, of: str = "records") -> Cursor:
     """The place of *cursor* in the list *of* something, or the first of *query*.
 
     Raises: InvalidRequest when the two do not go together.
@@ -218,11 +201,7 @@ def start(
         raise not_ours()
     own = tuple(pair for pair in place.query if pair[0] != "end_date" or _has(query, "end_date"))
     if (query or picks) and (query != own or picks != place.picks):
-        raise InvalidRequest(
-            "The cursor belongs to other filters: give the same ones again, or none",
-            account=account,
-            fields={"cursor": "belongs to other filters"},
-        )
+        raise other_filters()
     return attrs.evolve(place, paging=paging)
 
 
@@ -242,7 +221,7 @@ async def turn(
     The pages after the first ask for nothing newer than *newest* says, the start of the first page's newest call, so
     that calls which end meanwhile do not move rows from one page to the next.
 
-    Raises: what `Answer.nonsense` gives for a list that ends before all have come, and for one that does not go on.
+    Raises: what `Response.nonsense` gives for a list that ends before all have come, and for one that does not go on.
     """
     at, size = place.aim(limit, default)
     came = await ask(place.params(at, size))
@@ -259,7 +238,7 @@ async def turn(
     if latest:
         following = attrs.evolve(following, query=(*place.query, ("end_date", latest)))
     last = not came.ids
-    if came.ids and total_in(came.answer) == len(came.ids) != size:
+    if came.ids and total_in(came.response) == len(came.ids) != size:
         # These are all, or the vendor's pages have a size of their own and it counts only what is on them.
         begin, count = following.aim(limit, default)
         more = await ask(following.params(begin, count))
@@ -280,7 +259,7 @@ def _scrolled(place: Cursor, size: int, came: Came[T], first: Cursor | None = No
         return _begun_again(place, came)
     if following.scroll_id is None and count >= size and (said is None or end < said):
         of = "" if said is None else f" of {said}"  # a request without an id begins another scroll
-        raise came.answer.nonsense(f"gave {end}{of} rows by scrolling, and no scroll_id to go on with")
+        raise came.response.nonsense(f"gave {end}{of} rows by scrolling, and no scroll_id to go on with")
     if not count or following.scroll_id is None:
         return _ended(place, place.offset, came, known)
     return _going_on(following, came, known)
@@ -288,7 +267,7 @@ def _scrolled(place: Cursor, size: int, came: Came[T], first: Cursor | None = No
 
 async def _joined(place: Cursor, at: int, size: int, limit: int | None, came: Came[T], ask: Ask[T]) -> Turned:
     """Where to go on after a page behind the first *at* rows, which is not the first one."""
-    ids, end, total = came.ids, at + len(came.ids), total_in(came.answer)
+    ids, end, total = came.ids, at + len(came.ids), total_in(came.response)
     known = _known_of(ids, place.remembered)
     # Those before the first that is known have been given too long ago to be remembered, or have come meanwhile.
     since = next((index for index, each in enumerate(ids) if each in known), 0)
@@ -323,7 +302,7 @@ async def _follows(place: Cursor, at: int, came: Came[T], ask: Ask[T]) -> bool:
     """
     if at < place.offset or place.size is None or at < place.size:
         return False
-    if not came.ids and at == place.total == total_in(came.answer):
+    if not came.ids and at == place.total == total_in(came.response):
         return True
     size = place.size
     looked = await ask(place.params(at - size, size))
@@ -351,7 +330,7 @@ def _begins_again(place: Cursor, at: int, ids: Sequence[str], told: int | None) 
 
 
 def _begun_again(place: Cursor, came: Came[T]) -> Turned:
-    total = total_in(came.answer)
+    total = total_in(came.response)
     said = max(total or 0, place.total or 0) or None
     counts_itself = place.full and total in {None, 0, len(came.ids)}
     if place.given != said or counts_itself:
@@ -359,19 +338,19 @@ def _begun_again(place: Cursor, came: Came[T]) -> Turned:
         text = f"gave the same rows again after {place.given}{of}, so the rest cannot be read"
         if place.paging is Paging.AUTO and not place.scrolls:
             text += '. If the host gives one page and no more, set paging = "scroll" and ask for more rows than it has'
-        raise came.answer.nonsense(text)
+        raise came.response.nonsense(text)
     return Turned(next=None, total=total, again=frozenset(came.ids))
 
 
 def _ended(place: Cursor, at: int, came: Came[T], again: Collection[str] = ()) -> Turned:
     end, said = at + len(came.ids), _told(at, came) or place.total
     if said is not None and end < said:
-        raise came.answer.nonsense(f"ended the list after {end} of {said} rows")
-    return Turned(next=None, total=total_in(came.answer), again=frozenset(again))
+        raise came.response.nonsense(f"ended the list after {end} of {said} rows")
+    return Turned(next=None, total=total_in(came.response), again=frozenset(again))
 
 
 def _going_on(following: Cursor, came: Came[T], again: Collection[str] = ()) -> Turned:
-    return Turned(next=following.encode(), total=total_in(came.answer), again=frozenset(again))
+    return Turned(next=following.encode(), total=total_in(came.response), again=frozenset(again))
 
 
 def _after(place: Cursor, at: int, came: Came[T], fresh: Sequence[str]) -> Cursor:
@@ -385,7 +364,7 @@ def _after(place: Cursor, at: int, came: Came[T], fresh: Sequence[str]) -> Curso
         place,
         offset=at + len(came.ids),
         given=place.given + len(fresh),
-        scroll_id=_scroll_id_in(came.answer),
+        scroll_id=_scroll_id_in(came.response),
         back=0,
         total=_told(at, came) or place.total,
         began=at,
@@ -395,7 +374,7 @@ def _after(place: Cursor, at: int, came: Came[T], fresh: Sequence[str]) -> Curso
 
 
 def _earlier(place: Cursor, came: Came[T]) -> Cursor:
-    """A place before *place*, since rows before it may have moved up. Raises: what `Answer.nonsense` gives."""
+    """A place before *place*, since rows before it may have moved up. Raises: what `Response.nonsense` gives."""
     step = min(place.offset, place.size or 1)
     if not step or (place.back and place.back + step > _REMEMBERED):
         raise _moved(place, came)
@@ -404,12 +383,14 @@ def _earlier(place: Cursor, came: Came[T]) -> Cursor:
 
 def _moved(place: Cursor, came: Came[T]) -> GatewayError:
     reached = place.offset + place.back
-    return came.answer.nonsense(f"has other rows before row {reached} than before, so some may be missing: begin again")
+    return came.response.nonsense(
+        f"has other rows before row {reached} than before, so some may be missing: begin again"
+    )
 
 
 def _told(at: int, came: Came[T]) -> int | None:
     """The `total`, where it may be true: it counts what has come. 0 is what some say with an empty page."""
-    total = total_in(came.answer)
+    total = total_in(came.response)
     return total if total and total >= at + len(came.ids) else None
 
 
@@ -429,28 +410,28 @@ def mark_of(raw: Any) -> str:
         return "…"  # nested too deeply
 
 
-def total_of(answer: Answer, count: int) -> int:
+def total_of(response: Response, count: int) -> int:
     """How many there are in a list without pages of which *count* came: the vendor's `total`, where it says one.
 
-    Raises: what `Answer.nonsense` gives where the vendor says that there are more.
+    Raises: what `Response.nonsense` gives where the vendor says that there are more.
     """
-    total = total_in(answer) or count
+    total = total_in(response) or count
     if total > count:
-        raise answer.nonsense(f"gave {count} of {total}, and the rest cannot be asked for")
+        raise response.nonsense(f"gave {count} of {total}, and the rest cannot be asked for")
     return total
 
 
-def total_in(answer: Answer) -> int | None:
-    """The `total` of *answer*; None where it says none, or nothing that is a number."""
-    said = answer.data.get("total") if isinstance(answer.data, dict) else None
+def total_in(response: Response) -> int | None:
+    """The `total` of *response*; None where it says none, or nothing that is a number."""
+    said = response.data.get("total") if isinstance(response.data, dict) else None
     try:
         return whole(said) if isinstance(said, int | float | str) and not isinstance(said, bool) else None
     except (ValueError, OverflowError):
         return None
 
 
-def _scroll_id_in(answer: Answer) -> str | None:
-    said = answer.data.get("scroll_id") if isinstance(answer.data, dict) else None
+def _scroll_id_in(response: Response) -> str | None:
+    said = response.data.get("scroll_id") if isinstance(response.data, dict) else None
     return text(said) if isinstance(said, str | int) and not isinstance(said, bool) else None
 
 

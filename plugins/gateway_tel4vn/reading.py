@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 from gateway_contracts import Direction
-from gateway_contracts.http import Answer
+from gateway_contracts.http import Response
 
 from .settings import AccountSettings
 from .words import DIRECTIONS, STAMP, LocalTime, direction_between
@@ -23,7 +23,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzin
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """What the readers of all of a vendor's answers share. *vendor* and *account* are names for errors and models;
+    """What the readers of all of a vendor's responses share. *vendor* and *account* are names for errors and models;
     *domain* is the account's own at the vendor, None where it is not known.
     """
 
@@ -118,12 +118,12 @@ def is_empty(since: datetime | None, until: datetime | None) -> bool:
     return bool(since and until and whole_second(since) >= whole_second(until))
 
 
-def read(answer: Answer, reader: Callable[..., T], *args: Any) -> T:
-    """*reader* of a part of *answer*; what it cannot read is an answer that does not fit the documents."""
+def read(response: Response, reader: Callable[..., T], *args: Any) -> T:
+    """Call *reader* with a part of *response*; where it fails, the response does not fit the documents."""
     try:
         return reader(*args)
     except (ValueError, OverflowError) as error:
-        raise answer.nonsense(f"its answer does not fit its documents: {error}") from error
+        raise response.nonsense(f"its response does not fit its documents: {error}") from error
 
 
 def whole_second(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ import attrs
 from gateway_contracts import Account, GatewayError, Secret, Unsupported, VendorAuthFailed, VendorProtocolError
 from gateway_contracts.http import HttpClient, Token, TokenCache, renew_at
 
-from .answers import classify, unwrap
+from .responses import classify, unwrap
 from .settings import AccountSettings
 from .words import Number, truth, whole
 
@@ -113,8 +113,8 @@ class TokenSource:
 
     async def _ask(self, path: str, body: dict[str, Any], wanted: str, kind: Any) -> Any:
         try:
-            answer = await self.http.send("POST", path, json=body, authorized=False)
-            return answer.parse(kind, unwrap(answer.data, wanted))
+            response = await self.http.send("POST", path, json=body, authorized=False)
+            return response.parse(kind, unwrap(response.data, wanted))
         except GatewayError as error:
             if error.status in {400, 404, 422}:  # a refusal in whatever form: the credentials are what was asked about
                 # Its text is left out: it may repeat what was sent.

@@ -1,6 +1,6 @@
 """The words and numbers that TEL4VN's products share, turned into ours.
 
-Sources: documents 000, 001, 002 and 003 (2021), the later public edition (2023) and spellings seen in real answers.
+Sources: documents 000, 001, 002 and 003 (2021), the later public edition (2023) and spellings seen in real responses.
 """
 
 import functools
@@ -16,7 +16,7 @@ Number = int | float | str | None
 """A count, which arrives as a number or as text."""
 
 OUTCOMES: Mapping[str, Outcome] = {
-    # Keys are lower-case with `-` between words. 003:830-856, 002:318-326, and spellings seen in real answers.
+    # Keys are lower-case with `-` between words. 003:830-856, 002:318-326, and spellings seen in real responses.
     "answered": Outcome.ANSWERED,
     "success": Outcome.ANSWERED,
     "busy": Outcome.BUSY,
@@ -44,9 +44,6 @@ DIRECTIONS: Mapping[str, Direction] = {  # 003:276, 003:405
     "local": Direction.INTERNAL,
 }
 DIRECTION_FILTERS: Mapping[Direction, str] = {direction: word for word, direction in DIRECTIONS.items()}
-
-# To look a member of an enumeration up by its name takes as long as to compare it with ten others.
-_INBOUND, _OUTBOUND, _INTERNAL = Direction.INBOUND, Direction.OUTBOUND, Direction.INTERNAL
 
 STAMP = "%Y-%m-%d %H:%M:%S"
 
@@ -186,62 +183,6 @@ class LocalTime:
     def local(self, moment: datetime) -> datetime:
         """*moment* on the vendor's clock on the wall, without a zone."""
         return moment.astimezone(self.zone).replace(tzinfo=None)
-
-
-@attrs.frozen
-class Parties:
-    """Who takes part in a call: both sides, and which extension and hotline of ours."""
-
-    from_number: str | None
-    to_number: str | None
-    extension: str | None
-    hotline: str | None
-
-
-def parties(
-    direction: Direction,
-    source: str | None,
-    target: str | None,
-    *,
-    is_extension: Callable[[str | None], bool],
-    extension: str | None = None,
-    hotline: str | None = None,
-) -> Parties:
-    """Read who called whom, so that the same call looks the same in live calls, events and records.
-
-    Our side is the extension where it is known; the hotline stands in `hotline`. Events name the extension as the
-    source of an outbound call and the target of an inbound one (003:245-246) but their sample has them the wrong way
-    round (003:226-228); records name the hotline as the source of an outbound call (003:306-308).
-    """
-    return Parties(*sides(direction, source, target, extension, hotline, is_extension))
-
-
-def sides(
-    direction: Direction,
-    source: str | None,
-    target: str | None,
-    extension: str | None,
-    hotline: str | None,
-    is_extension: Callable[[str | None], bool],
-) -> tuple[str | None, str | None, str | None, str | None]:
-    """What `parties` reads, in its order, for those who read hundreds of thousands of calls."""
-    if direction is _OUTBOUND:
-        if is_extension(target) and not is_extension(source):
-            source, target = target, source
-        extension = extension or (source if is_extension(source) else None)
-        if source != extension and not is_extension(source):
-            hotline = hotline or source
-            source = extension or source
-    elif direction is _INBOUND:
-        if is_extension(source) and not is_extension(target):
-            source, target = target, source
-        extension = extension or (target if is_extension(target) else None)
-        if target != extension and not is_extension(target):
-            hotline = hotline or target
-            target = extension or target
-    elif direction is _INTERNAL:
-        extension = extension or source
-    return source, target, extension, hotline
 
 
 def direction_between(

@@ -4,14 +4,14 @@ import contextlib
 
 import pytest
 from gateway_contracts import Account, Timeouts
-from gateway_contracts import http as contracts_http
 from gateway_contracts.http import HttpClient
+from gateway_contracts.http import client as http_client
 
 
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch):
     """Reads are tried again at once."""
-    monkeypatch.setattr(contracts_http, "FIRST_BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(http_client, "FIRST_BACKOFF_SECONDS", 0)
 
 
 @pytest.fixture

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import attrs
 import gateway_contracts
-from gateway_contracts import CONTRACTS_VERSION, GatewayError, audio, http, operations_of, rows, testing
+from gateway_contracts import (
+    CONTRACTS_VERSION,
+    GatewayError,
+    arguments,
+    audio,
+    backoff,
+    cursors,
+    http,
+    operations_of,
+    parties,
+    rows,
+    testing,
+)
 
 FILE = Path(__file__).with_name("surface.txt")
 HEAD = f"""contracts {CONTRACTS_VERSION}
@@ -22,9 +34,13 @@ def surface():
     """The public names with their signatures, fields, values, codes and tests."""
     parts = [
         ("gateway_contracts", gateway_contracts, gateway_contracts.__all__),
-        ("gateway_contracts.http", http, _own_names(http)),
+        ("gateway_contracts.http", http, http.__all__),
         ("gateway_contracts.audio", audio, _own_names(audio)),
         ("gateway_contracts.rows", rows, _own_names(rows)),
+        ("gateway_contracts.arguments", arguments, _own_names(arguments)),
+        ("gateway_contracts.parties", parties, _own_names(parties)),
+        ("gateway_contracts.cursors", cursors, _own_names(cursors)),
+        ("gateway_contracts.backoff", backoff, _own_names(backoff)),
         ("gateway_contracts.testing", testing, testing.__all__),
     ]
     lines = [line for place, module, names in parts for name in names for line in _lines(place, module, name)]
@@ -59,7 +75,9 @@ def _said(value):
         return f" = {_short(inspect.formatannotation(value))}"
     if isinstance(value, str | int | float):
         return f" = {value!r}"
-    names = [each.__name__ if inspect.isclass(each) else each for each in value] if isinstance(value, Iterable) else []
+    names = (
+        [each.__name__ if inspect.isclass(each) else str(each) for each in value] if isinstance(value, Iterable) else []
+    )
     return f": {', '.join(names)}"
 
 

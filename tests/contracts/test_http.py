@@ -8,7 +8,6 @@ import logging
 import socket
 import ssl
 
-import attrs
 import pytest
 import trustme
 from gateway_contracts import (
@@ -18,7 +17,6 @@ from gateway_contracts import (
     DialState,
     GatewayError,
     InvalidRequest,
-    NotFound,
     Origin,
     OutcomeUnknown,
     RateLimited,
@@ -30,9 +28,20 @@ from gateway_contracts import (
     VendorTimeout,
     VendorUnavailable,
 )
-from gateway_contracts import http as contracts_http
 from gateway_contracts.fence import FENCE
-from gateway_contracts.http import READ_ATTEMPTS, Effect, HttpClient, Token, TokenCache, segment
+from gateway_contracts.http import (
+    Answer,
+    Effect,
+    HttpClient,
+    Response,
+    SentAndLost,
+    Token,
+    TokenCache,
+    basic_authorization,
+    segment,
+)
+from gateway_contracts.http import client as http_client
+from gateway_contracts.http.client import READ_ATTEMPTS
 
 SECRET = "t0ken-s3cr3t"
 IN_NO_TIME = Timeouts(connect=1, read=0.4, dial=0.4)  # of which a busy machine may need some to connect
@@ -86,7 +95,7 @@ async def test_the_session_itself_never_sends_twice(scripted, client, http_answe
     http = await client()
     await http.send("GET", "/warm-up")
 
-    with pytest.raises(contracts_http.SentAndLost):
+    with pytest.raises(SentAndLost):
         await http.session.get(scripted.url)
 
     assert 2 == len(scripted.received)
@@ -146,113 +155,6 @@ async def test_a_read_whose_reply_is_lost_is_unavailable(scripted, client, lost)
     assert caught.value.dial_state is None
 
 
-@pytest.mark.parametrize(
-    "status", [301, 302, 303, 307, 308, 400, 403, 404, 405, 408, 409, 418, 422, 429, 500, 502, 503, 504, 599]
-)
-async def test_a_status_that_is_no_documented_refusal_proves_nothing(scripted, client, http_answer, status):
-    """A phone may have rung before a 5xx, or behind a redirect, which is never followed."""
-    scripted.answers = [http_answer(status, Location="/elsewhere")]
-    http = await client()
-
-    with pytest.raises(OutcomeUnknown) as caught:
-        await http.send("POST", "/dial", effect=Effect.RING)
-
-    assert 1 == len(scripted.received)
-    assert (DialState.UNKNOWN, str(status)) == (caught.value.dial_state, caught.value.vendor_code)
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (b"<html>maintenance</html>", "text/html"),
-        (b"<html>maintenance</html>", "application/json"),
-        (b'{"call_id": ', "application/json"),
-        (b"OK", "text/plain"),
-        (b"\xff\xfe", "application/json"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("effect", "expected"),
-    [
-        (Effect.RING, OutcomeUnknown),
-        (Effect.WRITE, OutcomeUnknown),
-        (Effect.READ, VendorProtocolError),
-    ],
-)
-async def test_a_success_that_is_not_json_is_no_success(
-    scripted, client, http_answer, body, content_type, effect, expected
-):
-    """A web page with 200 says nothing about the call, and is not read again either."""
-    scripted.answers = [http_answer(200, body, content_type=content_type)]
-    http = await client()
-
-    with pytest.raises(expected) as caught:
-        await http.send("GET", "/dial", effect=effect)
-
-    assert 1 == len(scripted.received)
-    assert Origin.VENDOR is caught.value.origin
-
-
-async def test_an_answer_with_json_of_another_type_is_taken_as_json(scripted, client, http_answer):
-    """Vendors send JSON as text/html too."""
-    scripted.answers = [http_answer(body=b'{"a": 1}', content_type="text/html; charset=utf-8")]
-    http = await client()
-
-    answer = await http.send("GET", "/")
-
-    assert ({"a": 1}, "text/html") == (answer.data, answer.media_type)
-
-
-@attrs.frozen(kw_only=True)
-class Row:
-    call_id: str
-
-
-@pytest.mark.parametrize(("effect", "expected"), [(Effect.RING, OutcomeUnknown), (Effect.READ, VendorProtocolError)])
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"call_id": 5}', b'{"id": "x"}'])
-async def test_json_of_other_types_than_documented_is_nonsense(scripted, client, http_answer, effect, expected, body):
-    """`parse` names what does not fit, and a dial's outcome is unknown then."""
-    scripted.answers = [http_answer(body=body)]
-    answer = await (await client()).send("GET", "/", effect=effect)
-
-    with pytest.raises(expected, match="does not fit its documents"):
-        answer.parse(Row)
-
-
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (400, InvalidRequest),
-        (401, VendorAuthFailed),
-        (403, VendorAuthFailed),
-        (404, NotFound),
-        (405, VendorProtocolError),
-        (408, VendorTimeout),
-        (409, Conflict),
-        (410, VendorRejected),
-        (429, RateLimited),
-        (302, VendorProtocolError),
-        (500, VendorUnavailable),
-        (503, VendorUnavailable),
-        (504, VendorTimeout),
-        (599, VendorUnavailable),
-    ],
-)
-async def test_a_reads_status_is_an_error_of_ours(scripted, client, http_answer, status, expected):
-    """What the adapter does not classify is judged by status, with the vendor's status kept."""
-    scripted.answers = [http_answer(status)]
-
-    with pytest.raises(expected) as caught:
-        await (await client()).send("GET", "/")
-
-    assert expected is type(caught.value)
-    assert (Origin.VENDOR, str(status), "hanoi") == (
-        caught.value.origin,
-        caught.value.vendor_code,
-        caught.value.account,
-    )
-
-
 async def test_a_redirect_is_not_followed(scripted, client, http_answer):
     """A token must not go wherever an answer points."""
     scripted.answers = [http_answer(302, Location="/elsewhere")]
@@ -261,32 +163,6 @@ async def test_a_redirect_is_not_followed(scripted, client, http_answer):
         await (await client()).send("GET", "/")
 
     assert ["/"] == [each.target for each in scripted.received]
-
-
-@pytest.mark.parametrize(
-    ("status", "expected"), [(400, InvalidRequest), (404, NotFound), (500, OutcomeUnknown), (504, OutcomeUnknown)]
-)
-async def test_a_writes_status_is_unknown_only_from_500_on(scripted, client, http_answer, status, expected):
-    """A 4xx was refused; a 5xx may have come after the deed. It never says anything about dialling."""
-    scripted.answers = [http_answer(status)]
-
-    with pytest.raises(expected) as caught:
-        await (await client()).send("POST", "/tenants", json={}, effect=Effect.WRITE)
-
-    assert caught.value.dial_state is None
-    assert 1 == len(scripted.received)
-
-
-@pytest.mark.parametrize("status", [400, 503])
-async def test_a_documented_refusal_is_a_proof_that_nothing_rang(scripted, client, http_answer, status):
-    """The adapter names the statuses that its vendor documents as "not done"."""
-    scripted.answers = [http_answer(status)]
-
-    with pytest.raises(GatewayError) as caught:
-        await (await client()).send("GET", "/dial", effect=Effect.RING, refusals={400, 503})
-
-    assert DialState.NOT_PLACED is caught.value.dial_state
-    assert not isinstance(caught.value, OutcomeUnknown)
 
 
 async def test_the_adapters_own_reading_of_an_answer_comes_first(scripted, client, http_answer):
@@ -670,7 +546,7 @@ async def test_another_request_that_gets_through_does_not_clear_a_missing_right(
 
 async def test_after_a_while_a_refusal_is_taken_for_the_tokens_again(scripted, client, http_answer, monkeypatch):
     """So that a token that is revoked meanwhile is not kept for a day."""
-    monkeypatch.setattr(contracts_http, "DOUBT_SECONDS", 0)
+    monkeypatch.setattr(http_client, "DOUBT_SECONDS", 0)
     scripted.answers = [http_answer(403)]
     tokens = Tokens()
     http = await client(tokens=tokens)
@@ -769,7 +645,7 @@ async def test_a_status_that_is_a_success_is_one_whatever_its_body_is(scripted, 
 @pytest.mark.parametrize("lost", ["half a body", "half a chunk", "no gzip", "reset", "hung", "too large"])
 async def test_a_status_that_is_a_success_is_not_lost_with_its_body(scripted, client, http_answer, monkeypatch, lost):
     """It was seen. The request is not sent again."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 1000)
     begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     others = {"reset": (begun, "reset"), "hung": (begun, "hang"), "too large": http_answer(body=b" " * 2000)}
     scripted.answers = [others.get(lost) or LOST[lost]]
@@ -869,7 +745,7 @@ async def test_a_client_must_be_open(scripted):
 
 async def test_an_answer_that_is_too_large_is_not_read_on_nor_again(scripted, client, http_answer, monkeypatch):
     """Memory is not the vendor's to fill, and asking again would not help."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 1000)
     scripted.answers = [http_answer(body=b"[" + b" " * 2000 + b"]")]
     http = await client()
 
@@ -883,7 +759,7 @@ async def test_an_answer_that_is_too_large_is_not_read_on_nor_again(scripted, cl
 
 async def test_an_answer_that_does_not_say_how_large_it_is_has_the_same_bound(scripted, client, monkeypatch):
     """It is read part by part, and no further."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 1000)
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     small, large = b"2\r\n[]\r\n0\r\n\r\n", b"7d2\r\n[" + b" " * 2000 + b"]\r\n0\r\n\r\n"
     scripted.answers = [head + small, head + large]
@@ -896,37 +772,11 @@ async def test_an_answer_that_does_not_say_how_large_it_is_has_the_same_bound(sc
 
 async def test_an_answer_that_unpacks_too_large_is_refused(scripted, client, http_answer, monkeypatch):
     """A few bytes of gzip can be a gigabyte."""
-    monkeypatch.setattr(contracts_http, "MAX_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 100_000)
     scripted.answers = [http_answer(body=gzip.compress(b" " * 1_000_000), Content_Encoding="gzip")]
 
     with pytest.raises(VendorProtocolError, match="larger"):
         await (await client()).send("GET", "/list")
-
-
-@pytest.mark.parametrize(
-    ("expected", "value"),
-    [
-        (7.0, "7"),
-        (0.0, "0"),
-        (None, ""),
-        (None, "soon"),
-        (None, "-5"),
-        (None, "٣"),
-        (None, "1.5"),
-        (0.0, "Wed, 21 Oct 2015 07:28:00 GMT"),
-        (None, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
-        (None, "Mon, 01 Jan 2026 00:00:00 +9999999999"),
-    ],
-)
-async def test_retry_after_is_told_where_it_makes_sense(scripted, client, http_answer, expected, value):
-    """Seconds, or a date; whatever else a server writes is ignored."""
-    scripted.answers = [http_answer(429, Retry_After=value)]
-    http = await client(retried_statuses=())
-
-    with pytest.raises(RateLimited) as caught:
-        await http.send("GET", "/")
-
-    assert expected == caught.value.retry_after
 
 
 async def test_retry_after_may_be_a_date(scripted, client, http_answer):
@@ -1101,3 +951,16 @@ async def test_no_byte_of_what_is_refused_at_the_fence_is_sent(scripted, client,
     assert DialState.NOT_PLACED is caught.value.dial_state
     assert "/dial" not in [each.target for each in scripted.received]
     assert 1 == len({each.connection for each in scripted.received})
+
+
+def test_basic_authentication_is_a_secret_in_utf_8():
+    """The example of RFC 7617, and its header in no log."""
+    found = basic_authorization("test", Secret("123\u00a3"))
+
+    assert ("Basic dGVzdDoxMjPCow==", "Secret('********')") == (found.reveal(), repr(found))
+
+
+def test_the_names_of_before_still_stand_for_the_same():
+    """A plugin that was built before imports them."""
+    assert Response is Answer
+    assert HttpClient.response_of is HttpClient.answer_of

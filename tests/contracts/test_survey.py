@@ -100,7 +100,7 @@ async def test_every_operation_is_told_with_the_reasons_of_the_adapter():
 
     assert list(OPERATIONS) == list(found.operations)
     assert Support(support=SupportLevel.FULL) == found.operations["list_calls"]
-    assert {"customer_id": "memory knows no customer_id: leave it out"}.items() <= (
+    assert {"customer_id": "memory cannot be told customer_id: leave it out"}.items() <= (
         found.operations["start_call"].reasons.items()
     )
     assert {"list_agents": "memory has no agents"} == found.operations["list_agents"].reasons

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from gateway_contracts import INTERFACES, ClickToCall, interface_name, operations_of
-from gateway_contracts import http as contracts_http
+from gateway_contracts.http import client as http_client
 
 from gateway import (
     AgentBusy,
@@ -399,4 +399,4 @@ async def test_the_address_of_a_sidecar_must_be_one():
 
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch):
-    monkeypatch.setattr(contracts_http, "FIRST_BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(http_client, "FIRST_BACKOFF_SECONDS", 0)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from gateway_contracts import INTERFACES, OPERATIONS, Campaigns, Tenants, interface_name, operations_of
-from gateway_contracts import http as contracts_http
+from gateway_contracts.http import client as http_client
 
 from gateway import (
     DialState,
@@ -43,7 +43,7 @@ STEERED = ["transfer_call", "listen_call", "whisper_call", "barge_call", "park_c
 
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch):
-    monkeypatch.setattr(contracts_http, "FIRST_BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(http_client, "FIRST_BACKOFF_SECONDS", 0)
 
 
 @pytest.fixture

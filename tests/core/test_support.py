@@ -155,7 +155,7 @@ async def test_the_list_of_accounts_has_the_reasons_once_for_each_vendor(sidecar
     assert (200, ["memory"]) == (len(rows), list(answer.json["vendors"]))
     assert {"support": "partial", "without": ["customer_id"]}.keys() == rows[0]["support"]["start_call"].keys()
     assert (
-        "memory knows no hotline: leave it out"
+        "memory cannot be told hotline: leave it out"
         == (answer.json["vendors"]["memory"]["operations"]["start_call"]["reasons"]["hotline"])
     )
     assert len(answer.body) < 600_000

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from datetime import UTC, datetime
 
 import pytest
@@ -52,7 +53,11 @@ async def log(store):
 async def following(log, *streams):
     adapter, gaps, pauses = Adapter(*streams), [], []
     account = AccountFacade(name="hanoi", vendor="x", interfaces=(Events,), carry_out=None, adapter=adapter)
-    listener = Listener(account, log, lambda: gaps.append(1), lambda failures: pauses.append(failures) or 0.0)
+
+    def delays():
+        return (pauses.append(failures) or 0.0 for failures in itertools.count(1))
+
+    listener = Listener(account, log, lambda: gaps.append(1), delays)
     task = asyncio.ensure_future(listener.run())
     try:
         yield adapter, task, gaps, pauses

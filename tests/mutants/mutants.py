@@ -33,16 +33,20 @@ class Mutant:
 
 
 V1, V2 = "plugins/gateway_tel4vn/v1/adapter.py", "plugins/gateway_tel4vn/v2/adapter.py"
-V1_WIRE, V2_WIRE = "plugins/gateway_tel4vn/v1/wire.py", "plugins/gateway_tel4vn/v2/wire.py"
+V1_REPORTS, V1_TENANTS = "plugins/gateway_tel4vn/v1/reports.py", "plugins/gateway_tel4vn/v1/tenants.py"
+V2_QUEUES = "plugins/gateway_tel4vn/v2/queues.py"
 ANSWERS, CALLS, HOOKS, PAGES, READING, RECORDS, TOKENS, WORDS = (
     f"plugins/gateway_tel4vn/{name}.py"
     for name in ("answers", "calls", "hooks", "pages", "reading", "records", "tokens", "words")
 )
-ANTBUDDY, HISTORY, STREAM, ANTBUDDY_CALLS = (
-    f"plugins/gateway_antbuddy/{name}.py" for name in ("adapter", "history", "stream", "calls")
+ANTBUDDY, HISTORY, REQUESTS, STREAM, ANTBUDDY_CALLS = (
+    f"plugins/gateway_antbuddy/{name}.py" for name in ("adapter", "history", "requests", "stream", "calls")
 )
 MEMORY = "plugins/gateway_memory/adapter.py"
-HTTP, AUDIO, ROWS = (f"contracts/gateway_contracts/{name}.py" for name in ("http", "audio", "rows"))
+ARGUMENTS, AUDIO, ROWS, CLIENT, CONNECTION, RESPONSE, CACHE = (
+    f"contracts/gateway_contracts/{name}.py"
+    for name in ("arguments", "audio", "rows", "http/client", "http/connection", "http/response", "http/tokens")
+)
 
 
 def _of(vendor, *rows):
@@ -73,12 +77,12 @@ MUTANTS = [
         (
             "the callee's name goes out as the caller's",
             CALLS,
-            '("src_cid_name", caller_id_name)',
-            '("src_cid_name", callee_id_name)',
+            "src_cid_name=caller_id_name",
+            "src_cid_name=callee_id_name",
         ),
         ("auto_answer is dropped", CALLS, '"true" if auto_answer else None', "None"),
         ("wait is dropped", V1, '"start_call_and_wait" if wait else "start_call"', '"start_call"'),
-        ("customer_id is dropped in silence", V1, "if customer_id is not None:", "if False:"),
+        ("customer_id is dropped in silence", V1, 'refuse("tel4vn-v1", customer_id=customer_id)', "pass"),
         (
             "the wrong extension is dialled",
             CALLS,
@@ -121,14 +125,14 @@ MUTANTS = [
         ("retries are dropped", V2, '"max_retries": max_retries,', '"max_retries": None,'),
         (
             "a queue's customers lose their numbers",
-            V2,
+            V2_QUEUES,
             '"mobiles": list(customer.numbers)',
             '"mobiles": list(customer.numbers)[:0]',
         ),
-        ("the customers to block are dropped", V2, '[{"id": each} for each in customer_ids]', "[]"),
-        ("stop starts", V2, '_queue(f"stop_{kind}_queue"', '_queue(f"start_{kind}_queue"'),
-        ("a queue's kind is dropped", V2, '_queue(f"delete_{kind}_queue"', '_queue("delete_autodialer_queue"'),
-        ("a customer's campaign is no filter", V2, 'given({"campaign_id": campaign_id})', "()"),
+        ("the customers to block are dropped", V2_QUEUES, '[{"id": each} for each in customer_ids]', "[]"),
+        ("stop starts", V2_QUEUES, '_send(f"stop_{kind}_queue"', '_send(f"start_{kind}_queue"'),
+        ("a queue's kind is dropped", V2_QUEUES, '_send(f"delete_{kind}_queue"', '_send("delete_autodialer_queue"'),
+        ("a customer's campaign is no filter", V2, "query(campaign_id=campaign_id)", "()"),
         ("a new customer loses the name", V2, '"name": name,\n        }', "}"),
     ),
     # Pages and rows
@@ -163,10 +167,10 @@ MUTANTS = [
         (
             "live calls are cut to one",
             CALLS,
-            "        return found.page(total=total_of(answer, len(found)))",
+            "        return found.page(total=total_of(response, len(found)))",
             "        return Page(items=found.items[:1], total=len(found))",
         ),
-        ("call ids are asked for one day only", V1, "while start < end:", "for _ in range(1):"),
+        ("call ids are asked for one day only", V1_REPORTS, "while start < end:", "for _ in range(1):"),
         ("a row without an id stops the list", ROWS, "skipped[place] = raw", "raise"),
         ("rows that are left out are not counted", RECORDS, "skipped=len(left),", "skipped=0,"),
         ("a field that cannot be read is not named", RECORDS, "unreadable=unreadable,", "unreadable=(),"),
@@ -232,7 +236,7 @@ MUTANTS = [
         ),
         (
             "reports end a second early",
-            V1,
+            V1_REPORTS,
             'f"{moment:{STAMP}}" for moment in (start, end)',
             'f"{moment:{STAMP}}" for moment in (start, end - 60 * SECOND)',
         ),
@@ -296,55 +300,60 @@ MUTANTS = [
         ),
         (
             "everything is sent three times",
-            HTTP,
+            CLIENT,
             "last = effect is not Effect.READ or attempt == READ_ATTEMPTS",
             "last = attempt == READ_ATTEMPTS",
         ),
-        ("the client sends again below us", HTTP, "middlewares=(_never_resend,),", ""),
-        ("a dial passes no fence", HTTP, "if _RINGING.get():", "if False:"),
+        ("the client sends again below us", CLIENT, "middlewares=(never_resend,),", ""),
+        ("a dial passes no fence", CONNECTION, "if RINGING.get():", "if False:"),
         (
             "a lost dial is taken for none",
-            HTTP,
+            RESPONSE,
             "dial_state=DialState.UNKNOWN if effect is Effect.RING else None",
             "dial_state=DialState.NOT_PLACED if effect is Effect.RING else None",
         ),
-        ("reads are not tried again", HTTP, "READ_ATTEMPTS = 3", "READ_ATTEMPTS = 1"),
-        ("the time to wait is dropped", HTTP, "retry_after = retry_after_of(answer.headers)", "retry_after = None"),
-        ("too many requests is a refusal", HTTP, "429: RateLimited", "429: VendorRejected"),
-        ("forbidden is the caller's fault", HTTP, "403: VendorAuthFailed", "403: InvalidRequest"),
+        ("reads are not tried again", CLIENT, "READ_ATTEMPTS = 3", "READ_ATTEMPTS = 1"),
+        (
+            "the time to wait is dropped",
+            RESPONSE,
+            "retry_after = retry_after_of(response.headers)",
+            "retry_after = None",
+        ),
+        ("too many requests is a refusal", RESPONSE, "429: RateLimited", "429: VendorRejected"),
+        ("forbidden is the caller's fault", RESPONSE, "403: VendorAuthFailed", "403: InvalidRequest"),
         (
             "no connection is an unknown outcome",
-            HTTP,
+            CONNECTION,
             "raise NotSent(_network_words(error)) from error",
             'raise SentAndLost("no connection") from error',
         ),
         (
             "a timeout is an answer from the vendor",
-            HTTP,
-            'raise _unknown("The vendor did not answer in time", effect, Origin.NETWORK, account)',
-            'raise _unknown("The vendor did not answer in time", effect, Origin.VENDOR, account)',
+            CLIENT,
+            'outcome_unknown("The vendor did not answer in time", effect, account, origin=Origin.NETWORK)',
+            'outcome_unknown("The vendor did not answer in time", effect, account)',
         ),
         (
             "half an answer is an answer",
-            HTTP,
+            CONNECTION,
             'raise SentAndLost(f"the answer broke off ({type(error).__name__})") from None',
-            "return Answer(account=self.account.name, effect=effect, status=200, headers={}, body=b'', data=None)",
+            "return True",
         ),
     ),
     *_of(
         "antbuddy",
         (
             "a limit that is reached is no proof",
-            ANTBUDDY,
-            "dial_state=DialState.NOT_PLACED if answer.effect is Effect.RING else None,\n            retry_after",
+            REQUESTS,
+            "dial_state=DialState.NOT_PLACED if response.effect is Effect.RING else None,\n            retry_after",
             "retry_after",
         ),
         ("auto_answer is dropped in silence", ANTBUDDY, "            auto_answer=auto_answer,\n", ""),
         ("a body takes a success back", ANTBUDDY, "            successes=_PLACED,\n", ""),
         (
             "a success is lost with its body",
-            HTTP,
-            "lost.enter_context(contextlib.suppress(TimeoutError, SentAndLost, _TooLong))",
+            CLIENT,
+            "lost.enter_context(contextlib.suppress(TimeoutError, SentAndLost, TooLong))",
             "pass",
         ),
     ),
@@ -353,41 +362,46 @@ MUTANTS = [
         "tel4vn-v1",
         (
             "a refused token is not replaced",
-            HTTP,
-            "if tokens and token and self._asks_again(token, tokens, answer, asked):",
+            CLIENT,
+            "if tokens and token and self._asks_again(token, tokens, response, asked):",
             "if False:",
         ),
         (
             "a token that is refused by 403 is kept",
-            HTTP,
-            "refused = isinstance(self._error_in(answer), VendorAuthFailed)",
+            CLIENT,
+            "refused = isinstance(self._error_in(response), VendorAuthFailed)",
             "pass",
         ),
         (
             "a dial is sent again after a 403",
-            HTTP,
-            "return refused and answer.effect is Effect.READ",
+            CLIENT,
+            "return refused and response.effect is Effect.READ",
             "return refused",
         ),
-        ("a forbidden read costs a token each time", HTTP, "if now >= self._doubted_until:", "if True:"),
-        ("everybody asks for a token", HTTP, "if self._fetching is None:", "if True:"),
-        ("a token is asked for each time", HTTP, "if token is None or self._clock() >= token.renew_at:", "if True:"),
+        ("a forbidden read costs a token each time", CLIENT, "if now >= self._doubted_until:", "if True:"),
+        ("everybody asks for a token", CACHE, "if self._fetching is None:", "if True:"),
+        (
+            "a token is asked for each time",
+            CACHE,
+            "if token is None or self._clock() >= token.renew_at:",
+            "if True:",
+        ),
         (
             "a token leaks in errors",
-            HTTP,
-            'raise VendorUnavailable(f"The request was sent and {error}", account=account)',
-            'raise VendorUnavailable(f"The request with {token} was sent and {error}", account=account)',
+            CLIENT,
+            'pause, text = next(pauses), f"The request was sent and {error}"',
+            'pause, text = next(pauses), f"The request with {token} was sent and {error}"',
         ),
         (
             "a token is logged",
-            HTTP,
+            CLIENT,
             "tokens.refuse(token)\n            return True",
             "tokens.refuse(token); __import__('logging').getLogger('x').error(token)\n            return True",
         ),
-        ("the session is left open", HTTP, "await self._session.close()", "pass"),
+        ("the session is left open", CLIENT, "await self._session.close()", "pass"),
         (
             "a cancelled waiter cancels the others",
-            HTTP,
+            CACHE,
             "token = await asyncio.shield(fetching)",
             "token = await fetching",
         ),
@@ -470,11 +484,16 @@ MUTANTS = [
             'path = self.get_path.format(record_id=segment("record_id", record_id))',
             "path = self.list_path",
         ),
-        ("counts are doubled", V1, "count=whole(row.count) or 0", "count=2 * (whole(row.count) or 0)"),
-        ("the call ids of reports are cut", V1, "call_id = row.call_id.strip()", "call_id = row.call_id.strip()[:8]"),
+        ("counts are doubled", V1_REPORTS, "count=whole(row.count) or 0", "count=2 * (whole(row.count) or 0)"),
+        (
+            "the call ids of reports are cut",
+            V1_REPORTS,
+            "call_id = row.call_id.strip()",
+            "call_id = row.call_id.strip()[:8]",
+        ),
         ("any agent will do", V1, "if agent_id in {agent.agent_id, agent.username, agent.extension}:", "if True:"),
-        ("a tenant is enabled whatever is said", V1, '{"enable": enabled}', '{"enable": True}'),
-        ("a new extension's password is masked", V1, '"pwd": password}', '"pwd": "********"}'),
+        ("a tenant is enabled whatever is said", V1_TENANTS, '{"enable": enabled}', '{"enable": True}'),
+        ("a new extension's password is masked", V1_TENANTS, '"pwd": password}', '"pwd": "********"}'),
     ),
     *_of(
         "tel4vn-v2",
@@ -491,14 +510,14 @@ MUTANTS = [
         ("ended calls stay in progress", MEMORY, "call = self.calls.pop(call_id)", "call = self.calls[call_id]"),
         (
             "what is not understood is dropped",
-            MEMORY,
-            "        if value is not None:\n            raise Unsupported",
-            "        if False:\n            raise Unsupported",
+            ARGUMENTS,
+            "    if named:\n",
+            "    if False:\n",
         ),
         (
             "the cursor forgets the filters",
             MEMORY,
-            'return attrs.evolve(asked, limit=given.get("limit", asked.limit))',
+            'return attrs.evolve(asked, limit=filters.get("limit", asked.limit))',
             "return _Asked(before=asked.before, limit=asked.limit)",
         ),
         ("until is included", MEMORY, "record.started_at < self.until", "record.started_at <= self.until"),

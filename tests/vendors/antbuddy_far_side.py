@@ -46,6 +46,17 @@ def record_id_of(row, ordinal=1):
     return f"{row['unix_timestamp']}-{row['duration_seconds']}-{digest}" + (f"-{ordinal}" if ordinal > 1 else "")
 
 
+def counted(pauses):
+    """Pauses of no time, which are counted in *pauses*, from 1 on whenever they begin anew."""
+
+    def begin():
+        for attempt in itertools.count(1):
+            pauses.append(attempt)
+            yield 0.0
+
+    return begin
+
+
 def check_requests(pbx):
     """Everything that the simulator received must fit the wire document; recordings are plain files."""
     requests = [request for request in pbx.requests if not request.path.startswith("/nkrecord/")]

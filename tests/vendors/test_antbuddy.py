@@ -718,7 +718,8 @@ async def test_a_read_beyond_the_limit_is_asked_again_ever_later(pbx):
     pbx.faults.add(Fault(HISTORIES, kind="refuse", times=4))
     own = from_settings(settings_of(pbx), Settings, Secret)
     async with open_adapter(Account(name="hanoi"), own) as adapter:
-        await attrs.evolve(adapter, limit=RequestLimit(None, sleep=sleep)).list_records()
+        requests = attrs.evolve(adapter.requests, limit=RequestLimit(None, sleep=sleep))
+        await attrs.evolve(adapter, requests=requests).list_records()
 
     assert [most / 2 <= pause <= most for pause, most in zip(pauses, (1, 2, 4, 8), strict=True)] == [True] * 4
     assert len(pbx.requests) == 5

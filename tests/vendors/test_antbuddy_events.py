@@ -13,13 +13,12 @@ from gateway_antbuddy import Settings, SocketProtocol
 from gateway_antbuddy.adapter import open_adapter
 from gateway_antbuddy.calls import GREGORIAN, Calls
 from gateway_antbuddy.packets import PacketType, event_packet, packets
-from gateway_antbuddy.stream import backoff
 from gateway_contracts import Account, from_settings
 from gateway_simulators import Fault, ManualClock
 from gateway_simulators.antbuddy import AntbuddySimulator
 
 from gateway import ConfigError, Direction, EventType, Gateway, InvalidRequest, Outcome, Secret, VendorAuthFailed
-from tests.vendors.antbuddy_far_side import check_requests
+from tests.vendors.antbuddy_far_side import check_requests, counted
 from tests.vendors.test_antbuddy import settings_of
 
 NUMBER = "0899888999"
@@ -44,12 +43,8 @@ class Follower:
         self.events = []
         self.pauses = []
         self._heard = asyncio.Condition()
-        self.adapter = attrs.evolve(adapter, pause=self._pause)
+        self.adapter = attrs.evolve(adapter, pauses=counted(self.pauses))
         self.task = asyncio.ensure_future(self._follow())
-
-    def _pause(self, attempt):
-        self.pauses.append(attempt)
-        return 0.0
 
     async def _follow(self):
         async for event in self.adapter.follow_events():
@@ -459,14 +454,6 @@ def test_packets_are_told_apart_whatever_their_length_counts():
 
         assert [packet.type for packet in found] == [PacketType.EVENT, PacketType.HEARTBEAT]
         assert found[0].event() == ("é", {"x": "ü"})
-
-
-def test_pauses_grow_with_jitter_up_to_a_minute():
-    """Half a second at first, a minute at most, never all at the same moment."""
-    for attempt, most in ((1, 1.0), (2, 2.0), (5, 16.0), (50, 60.0)):
-        pauses = [backoff(attempt) for _ in range(50)]
-        assert all(most / 2 <= pause <= most for pause in pauses)
-        assert len(set(pauses)) > 1
 
 
 def test_the_protocols_that_can_be_set():

@@ -32,7 +32,7 @@ from gateway import (
     VendorProtocolError,
     VendorUnavailable,
 )
-from tests.vendors.antbuddy_far_side import record_id_of
+from tests.vendors.antbuddy_far_side import counted, record_id_of
 from tests.vendors.test_antbuddy import HISTORIES, NUMBER, account, fill, listed, oracle, settings_of
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -107,14 +107,10 @@ async def following(url, *, pauses=None, **timeouts):
     own = {"base_url": url, "socket_url": url, "app_id": "app", "app_secret": "s", "account_id": "id"}
     settings = from_settings(own, Settings, Secret)
 
-    def pause(attempt):
-        if pauses is not None:
-            pauses.append(attempt)
-        return 0.0
-
-    opening = open_adapter(Account(name="hanoi", timeouts=Timeouts(**timeouts)), settings)
-    async with opening as adapter, contextlib.aclosing(attrs.evolve(adapter, pause=pause).follow_events()) as events:
-        yield events
+    async with open_adapter(Account(name="hanoi", timeouts=Timeouts(**timeouts)), settings) as adapter:
+        adapter = attrs.evolve(adapter, pauses=counted([] if pauses is None else pauses))
+        async with contextlib.aclosing(adapter.follow_events()) as events:
+            yield events
 
 
 def event(name, argument):
@@ -233,8 +229,8 @@ async def test_a_connection_that_lasted_begins_the_pauses_anew(pbx):
             protocol=own.socket_protocol,
             account_id=own.account_id,
             extension_of=own.extension_of,
-            token=adapter._token,
-            pause=lambda attempt: pauses.append(attempt) or 0.0,
+            token=adapter.requests.token,
+            pauses=counted(pauses),
             clock=lambda: time[0],
         )
         async with contextlib.aclosing(stream.follow()) as events:
@@ -315,7 +311,7 @@ async def test_a_stream_ends_with_its_account(pbx):
     """It does not try for ever to connect with what is closed."""
     own = from_settings(settings_of(pbx), Settings, Secret)
     async with open_adapter(Account(name="hanoi"), own) as adapter:
-        events = attrs.evolve(adapter, pause=lambda _: 0.0).follow_events()
+        events = attrs.evolve(adapter, pauses=counted([])).follow_events()
         first = asyncio.ensure_future(anext(events))
         await pbx.until(lambda: pbx.subscribers)
 
@@ -646,9 +642,10 @@ async def test_a_request_whose_turn_comes_too_late_is_refused_at_once(pbx):
     limit = RequestLimit(0.001, clock=lambda: 0.0)
     await limit.wait()
     async with open_adapter(Account(name="hanoi"), own) as adapter:
-        slow = attrs.evolve(adapter, limit=RequestLimit(0.001))
-        await slow.limit.wait()
-        for operation in (slow.start_call(extension="101", number=NUMBER), slow.list_records(), slow._token()):
+        requests = attrs.evolve(adapter.requests, limit=RequestLimit(0.001))
+        slow = attrs.evolve(adapter, requests=requests)
+        await requests.limit.wait()
+        for operation in (slow.start_call(extension="101", number=NUMBER), slow.list_records(), requests.token()):
             with pytest.raises(RateLimited, match="requests_per_second") as caught:
                 await operation
             assert 900 < caught.value.retry_after <= 1000

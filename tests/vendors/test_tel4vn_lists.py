@@ -6,7 +6,7 @@ import random
 
 import attrs
 import pytest
-from gateway_contracts.http import Answer, Effect
+from gateway_contracts.http import Effect, Response
 from gateway_tel4vn.pages import Came, start, turn
 from gateway_tel4vn.settings import Paging
 
@@ -92,11 +92,11 @@ async def read(host, limits, setting=Paging.AUTO):
         rows, around = host.answer(dict(params))
         data = {"data": rows, **around}
         return Came(
-            Answer(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data=data), rows, rows
+            Response(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data=data), rows, rows
         )
 
     while True:
-        place = start("hanoi", setting, cursor, ())
+        place = start(setting, cursor, ())
         try:
             came, turned = await turn(place, next(limits), 100, ask)
         except VendorProtocolError as error:

@@ -5,8 +5,8 @@ import re
 import attrs
 import orjson
 import pytest
-from gateway_contracts import GatewayError
-from gateway_contracts.http import Answer, Effect
+from gateway_contracts import CallRecord, GatewayError
+from gateway_contracts.http import Effect, Response
 from gateway_tel4vn import records
 from gateway_tel4vn.pages import Came, Cursor, start, turn
 from gateway_tel4vn.reading import Reading
@@ -93,7 +93,7 @@ class Answering:
 
     async def send(self, verb, path, *, params):
         data = {"data": orjson.loads(orjson.dumps(self.rows, option=orjson.OPT_NON_STR_KEYS)), "total": len(self.rows)}
-        return Answer(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data=data)
+        return Response(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data=data)
 
 
 async def outcome(rows, **settings):
@@ -149,6 +149,14 @@ async def test_the_row_that_is_odd_is_named_after_a_thousand_like_it():
     assert {"700": ("duration",)} == {each["record_id"]: each["unreadable"] for each in found if each["unreadable"]}
 
 
+async def test_a_record_is_what_its_class_makes():
+    """It is made by `__init__` alone, which is all that the class does, too."""
+    found = await outcome([ROW])
+
+    assert [attrs.asdict(CallRecord(**each)) for each in found] == found
+    assert (type, object.__new__) == (type(CallRecord), CallRecord.__new__)
+
+
 async def test_a_duration_is_a_number_of_its_row():
     """Rows of one shape have their own values."""
     rows = [{**ROW, "id": str(number), "duration": number} for number in range(300)]
@@ -168,15 +176,15 @@ def test_directions_that_a_vendor_invents_do_not_fill_the_memory():
     assert len(reading._directions) <= 100  # what is kept cannot be seen from outside
 
 
-def answer_of(rows):
-    return Answer(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data={"data": rows})
+def response_of(rows):
+    return Response(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data={"data": rows})
 
 
 async def turned(place, ids, size, newest=lambda _: None):
     """What comes after the rows *ids*."""
 
     async def ask(_):
-        return Came(answer_of(ids), ids, None)
+        return Came(response_of(ids), ids, None)
 
     return (await turn(place, size, size, ask, newest))[1]
 
@@ -184,7 +192,7 @@ async def turned(place, ids, size, newest=lambda _: None):
 @pytest.mark.parametrize("size", [50, 100, 101, 1000])
 async def test_rows_that_were_pushed_on_to_the_next_page_are_known_again(size):
     """The last rows of a page, wherever they stand on the next; however long pages are."""
-    place = start("hanoi", Paging.OFFSET, None, ())
+    place = start(Paging.OFFSET, None, ())
     ids = [f"id {number}" for number in range(size)]
     place = Cursor.decode((await turned(place, ids, size)).next)
     pushed = ids[-40:]
@@ -196,7 +204,7 @@ async def test_rows_that_were_pushed_on_to_the_next_page_are_known_again(size):
 
 async def test_the_newest_call_is_not_asked_for_where_its_time_would_not_be_used():
     """To sort a page by time takes a while."""
-    place = start("hanoi", Paging.OFFSET, None, (("end_date", "2026-01-31 00:00:00"),))
+    place = start(Paging.OFFSET, None, (("end_date", "2026-01-31 00:00:00"),))
 
     assert (await turned(place, ["1"], 1, newest=lambda _: pytest.fail("was asked for"))).next
 
@@ -205,7 +213,7 @@ async def test_the_newest_call_is_not_asked_for_where_its_time_would_not_be_used
 async def test_a_cursor_with_other_marks_than_ours_is_refused(recent):
     """Marks are digits of a digest, and a hundred of them at most."""
     ids = ["1", "2"]
-    following = Cursor.decode((await turned(start("hanoi", Paging.OFFSET, None, ()), ids, 2)).next)
+    following = Cursor.decode((await turned(start(Paging.OFFSET, None, ()), ids, 2)).next)
 
     with pytest.raises(InvalidRequest, match=re.escape("The cursor is not one of ours")):
         Cursor.decode(attrs.evolve(following, recent=recent).encode())

@@ -7,6 +7,7 @@ one clock that is moved by hand. `live` lets a day at the telephones go by and l
 import asyncio
 import collections
 import contextlib
+import itertools
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -185,7 +186,7 @@ class Heard:
     """An adapter's events, stamped with the PBX's time, of which is known when all have been taken."""
 
     def __init__(self, adapter, pbx):
-        self._adapter = attrs.evolve(adapter, pause=lambda _: 0.0)
+        self._adapter = attrs.evolve(adapter, pauses=lambda: itertools.repeat(0.0))
         self._pbx = pbx
         self._queue = asyncio.Queue()
         self.holed = False

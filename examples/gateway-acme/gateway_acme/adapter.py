@@ -1,10 +1,9 @@
 """Acme in our words."""
 
 import asyncio
-import base64
 import contextlib
-import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import functools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,8 +34,11 @@ from gateway_contracts import (
     VendorAuthFailed,
     lacking,
 )
+from gateway_contracts.arguments import query, refuse
 from gateway_contracts.audio import open_audio
-from gateway_contracts.http import Answer, Effect, HttpClient, Params, error_for_status, segment
+from gateway_contracts.backoff import delays
+from gateway_contracts.http import Effect, HttpClient, Params, Response, basic_authorization, error_for_status, segment
+from gateway_contracts.parties import from_and_to
 from gateway_contracts.rows import read_row, read_rows
 
 from . import Settings, wire
@@ -57,26 +59,21 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["A
         yield Acme(account, settings, http)
 
 
-def classify(answer: Answer) -> GatewayError | None:
-    """The error that *answer* stands for; None for success."""
-    if 200 <= answer.status < 300:
+def classify(response: Response) -> GatewayError | None:
+    """The error that *response* stands for; None for success."""
+    if 200 <= response.status < 300:
         return None
-    data = answer.data if isinstance(answer.data, dict) else {}
+    data = response.data if isinstance(response.data, dict) else {}
     code, message = data.get("code"), str(data.get("text", ""))[:_MAX_MESSAGE]
-    kind = wire.REFUSALS.get(str(code)) if data.get("element") == "error" and answer.status < 500 else None
+    kind = wire.REFUSALS.get(str(code)) if data.get("element") == "error" and response.status < 500 else None
     if kind is None:
-        return error_for_status(answer, message or None)
+        return error_for_status(response, message or None)
     return kind(
         f"Acme refused: {message or code}",
         origin=Origin.VENDOR,
         vendor_code=code,
         dial_state=DialState.NOT_PLACED,  # documented, see the table
     )
-
-
-def backoff(attempt: int) -> float:
-    """Seconds to wait before asking for events again, after *attempt* failures in a row."""
-    return min(0.5 * 2.0 ** min(attempt, 10), 60.0) * random.uniform(0.5, 1)  # jitter
 
 
 @attrs.frozen
@@ -86,7 +83,7 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
     account: Account
     settings: Settings
     http: HttpClient
-    pause: Callable[[int], float] = backoff
+    pauses: Callable[[], Iterator[float]] = functools.partial(delays, 1.0, 60.0)  # between failures in a row
 
     # Click to call
 
@@ -105,7 +102,8 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
         customer_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> StartedCall:
-        _refuse(
+        refuse(
+            "acme",
             wait=wait,
             auto_answer=auto_answer,
             caller_id_name=caller_id_name,
@@ -115,28 +113,28 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             customer_id=customer_id,
         )
         requested_at = datetime.now(UTC)
-        form = _given(agent=extension, number=number, line=hotline)
-        answer = await self._send("POST", "/api/dial", form=form, effect=Effect.RING)
+        form = query(agent=extension, number=number, line=hotline)
+        response = await self._send("POST", "/api/dial", form=form, effect=Effect.RING)
         return StartedCall(
             account=self.account.name,
-            call_id=str(wire.read(answer, answer.data, "dialled", wire.Dialled).call),
+            call_id=str(wire.read(response, response.data, "dialled", wire.Dialled).call),
             extension=extension,
             number=number,
             requested_at=requested_at,
-            raw=answer.data,
+            raw=response.data,
         )
 
     # Calls in progress
 
     async def list_calls(self) -> Page[Call]:
-        answer = await self._send("GET", "/api/calls")
-        wire.read(answer, answer.data, "calls", wire.Done)
-        rows = await read_rows(answer, answer.data["items"], wire.CallRow, self._call, as_row=wire.row_of("call"))
+        response = await self._send("GET", "/api/calls")
+        wire.read(response, response.data, "calls", wire.Done)
+        rows = await read_rows(response, response.data["items"], wire.CallRow, self._call, as_row=wire.row_of("call"))
         return rows.page(total=len(rows))
 
     def _call(self, row: wire.CallRow, raw: Any, _: tuple[str, ...] = ()) -> Call:
         direction = wire.DIRECTIONS.get(row.direction or "", Direction.UNKNOWN)
-        first, second = _sides(direction, row.agent, row.number)
+        first, second = from_and_to(direction, extension=row.agent, number=row.number)
         return Call(
             account=self.account.name,
             call_id=wire.id_of(row.id),
@@ -153,7 +151,7 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
 
     async def transfer_call(self, call_id: str, *, to: str, leg: Leg | None = None) -> None:
         """Acme moves the number's side, whoever called."""
-        _refuse(leg=leg)
+        refuse("acme", leg=leg)
         await self._steer(call_id, "transfer", [("to", to)])
 
     async def listen_call(self, call_id: str, *, extension: str) -> None:
@@ -169,8 +167,8 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
 
     async def _steer(self, call_id: str, what: str, form: Params) -> None:
         path = f"/api/calls/{segment('call_id', call_id)}/{what}"
-        answer = await self._send("POST", path, form=form, effect=Effect.RING)
-        wire.read(answer, answer.data, "done", wire.Done)
+        response = await self._send("POST", path, form=form, effect=Effect.RING)
+        wire.read(response, response.data, "done", wire.Done)
 
     # History
 
@@ -194,16 +192,17 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
         """Newest first. Acme's cursor goes on where it was made, and Acme refuses it with other filters. Ours is that
         and the first id of the page, which no later page may show: else Acme would be asked for the same for ever.
         """
-        _refuse(
+        refuse(
+            "acme",
             duration_seconds=duration_seconds,
             ended_since=ended_since,
             ended_until=ended_until,
             recording_name=recording_name,
         )
         place, _, before = (cursor or "").partition(":")
-        params = _given(
-            since=since and wire.milliseconds(since),
-            until=until and wire.milliseconds(until),
+        params = query(
+            since=wire.milliseconds(since) if since else None,
+            until=wire.milliseconds(until) if until else None,
             agent=extension,
             number=number,
             direction=_word("direction", direction, wire.DIRECTIONS),
@@ -212,24 +211,26 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             cursor=place or cursor,
             max=limit,
         )
-        answer = await self._send("GET", "/api/history", params=params)
-        page = wire.read(answer, answer.data, "history", wire.PageRow)
-        rows = await read_rows(answer, answer.data["items"], wire.RecordRow, self._record, as_row=wire.row_of("record"))
+        response = await self._send("GET", "/api/history", params=params)
+        page = wire.read(response, response.data, "history", wire.PageRow)
+        rows = await read_rows(
+            response, response.data["items"], wire.RecordRow, self._record, as_row=wire.row_of("record")
+        )
         ids = [record.record_id for record in rows.items]
         if before in ids:
-            raise answer.nonsense("gives a page of the history again, and not the next one")
+            raise response.nonsense("gives a page of the history again, and not the next one")
         return rows.page(next=f"{page.next}:{ids[0] if ids else before}" if page.next else None)
 
     async def get_record(self, record_id: str) -> CallRecord:
-        answer = await self._send("GET", f"/api/history/{segment('record_id', record_id)}")
+        response = await self._send("GET", f"/api/history/{segment('record_id', record_id)}")
         try:
-            return read_row(answer.data, wire.RecordRow, self._record, as_row=wire.row_of("record"))
+            return read_row(response.data, wire.RecordRow, self._record, as_row=wire.row_of("record"))
         except ValueError as error:
-            raise answer.nonsense(f"its record does not fit its documents: {error}") from error
+            raise response.nonsense(f"its record does not fit its documents: {error}") from error
 
     def _record(self, row: wire.RecordRow, raw: Any, unreadable: tuple[str, ...] = ()) -> CallRecord:
         direction = wire.DIRECTIONS.get(row.direction or "", Direction.UNKNOWN)
-        first, second = _sides(direction, row.agent, row.number)
+        first, second = from_and_to(direction, extension=row.agent, number=row.number)
         started, ended = wire.time(row.started, "started"), wire.time(row.ended, "ended")
         answered = wire.time(row.answered, "answered")
         if started is None and ended is None:
@@ -284,22 +285,21 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
         Raises: VendorAuthFailed; after any other trouble it asks again, from where it was.
         """
         after: int | None = None
-        failures = 0
+        pauses = self.pauses()
         while True:
-            params = _given(after=after, wait=self.settings.poll_seconds if after is not None else None)
+            params = query(after=after, wait=self.settings.poll_seconds if after is not None else None)
             seconds = self.settings.poll_seconds + self.account.timeouts.read
             try:
-                answer = await self._send("GET", "/api/events", params=params, timeout=seconds)
-                batch = wire.read(answer, answer.data, "events", wire.Batch)
-                found = answer.data["items"]
-                events = await read_rows(answer, found, wire.EventRow, self._event, as_row=wire.row_of("event"))
+                response = await self._send("GET", "/api/events", params=params, timeout=seconds)
+                batch = wire.read(response, response.data, "events", wire.Batch)
+                found = response.data["items"]
+                events = await read_rows(response, found, wire.EventRow, self._event, as_row=wire.row_of("event"))
             except VendorAuthFailed:
                 raise  # and in a minute it would be no better
             except GatewayError:
-                failures += 1
-                await asyncio.sleep(self.pause(failures))
+                await asyncio.sleep(next(pauses))
                 continue
-            failures = 0
+            pauses = self.pauses()
             if batch.lost and after is not None:
                 yield self._gap(after, batch.last)
             after = batch.last
@@ -308,7 +308,7 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
 
     def _event(self, row: wire.EventRow, raw: Any, _: tuple[str, ...] = ()) -> CallEvent:
         direction = wire.DIRECTIONS.get(row.direction or "", Direction.UNKNOWN)
-        first, second = _sides(direction, row.agent, row.number)
+        first, second = from_and_to(direction, extension=row.agent, number=row.number)
         return CallEvent(
             account=self.account.name,
             event_id=wire.id_of(row.id),
@@ -342,18 +342,10 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
     # Requests
 
     def _credentials(self) -> Secret:
-        pair = f"{self.settings.username}:{self.settings.password.reveal()}"
-        return Secret(f"Basic {base64.b64encode(pair.encode()).decode()}")
+        return basic_authorization(self.settings.username, self.settings.password)
 
-    async def _send(self, verb: str, path: str, **options: Any) -> Answer:
+    async def _send(self, verb: str, path: str, **options: Any) -> Response:
         return await self.http.send(verb, path, headers={"Authorization": self._credentials()}, **options)
-
-
-def _refuse(**arguments: object) -> None:
-    """What cannot be said to the vendor is refused by name, never dropped."""
-    for name, value in arguments.items():
-        if value not in (None, False):
-            raise Unsupported(f"acme cannot be told {name}: leave it out", dial_state=DialState.NOT_PLACED)
 
 
 def _word(argument: str, value: object, words: Any) -> str | None:
@@ -361,15 +353,6 @@ def _word(argument: str, value: object, words: Any) -> str | None:
     if value is not None and word is None:
         raise Unsupported(f"acme has no word for {argument} {value}: leave it out")
     return word
-
-
-def _given(**fields: object) -> list[tuple[str, str]]:
-    return [(name, str(value)) for name, value in fields.items() if value is not None]
-
-
-def _sides(direction: Direction, agent: str | None, number: str | None) -> tuple[str | None, str | None]:
-    """Who called, and who was called."""
-    return (number, agent) if direction is Direction.INBOUND else (agent, number)
 
 
 def _seconds(start: datetime, end: datetime | None) -> int | None:

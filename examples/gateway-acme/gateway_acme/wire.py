@@ -19,7 +19,7 @@ from gateway_contracts import (
     Outcome,
     VendorRejected,
 )
-from gateway_contracts.http import Answer
+from gateway_contracts.http import Response
 from gateway_contracts.rows import Unreadable
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UT
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """An answer's root as plain data: its `element`, its attributes, its `text` and its `items`.
+    """A response's root as plain data: its `element`, its attributes, its `text` and its `items`.
 
     A document type is refused before anything is parsed. Without one there are no entities but the five of XML itself:
     nothing to expand, nothing to fetch. The size is limited by `HttpClient`. Raises: ValueError.
@@ -59,19 +59,19 @@ def _plain(node: ElementTree.Element, depth: int) -> dict[str, Any]:
     }
 
 
-def read(answer: Answer, data: Any, element: str, kind: type[T]) -> T:
+def read(response: Response, data: Any, element: str, kind: type[T]) -> T:
     """*data*, an element of that name, as *kind*; attributes that *kind* does not name are ignored.
 
     Raises: VendorProtocolError, or OutcomeUnknown where the request was more than a read.
     """
     found = data if isinstance(data, dict) else {}
     if found.get("element") != element:
-        raise answer.nonsense(f"its answer is {found.get('element', 'nothing')!r}, not {element!r}")
+        raise response.nonsense(f"its answer is {found.get('element', 'nothing')!r}, not {element!r}")
     names = [field.name for field in attrs.fields(kind)]  # type: ignore[arg-type] # every kind is an attrs class
     try:
         return kind(**{name: found[name] for name in names if name in found})
     except (TypeError, ValueError) as error:
-        raise answer.nonsense(f"its {element!r} does not fit its documents: {error}") from error
+        raise response.nonsense(f"its {element!r} does not fit its documents: {error}") from error
 
 
 def _whole(text: str) -> int:

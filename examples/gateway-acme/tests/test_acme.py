@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from datetime import UTC, datetime
 
 import attrs
@@ -32,7 +33,7 @@ async def acme(far):
     """The adapter itself, which never pauses."""
     settings = Settings(**{**far.settings, "password": Secret(far.settings["password"])})
     async with open_adapter(Account(name="main"), settings) as adapter:
-        yield attrs.evolve(adapter, pause=lambda _: 0.0)
+        yield attrs.evolve(adapter, pauses=lambda: itertools.repeat(0.0))
 
 
 async def test_a_dial_tells_acme_all_that_it_can_be_told(pbx, far):

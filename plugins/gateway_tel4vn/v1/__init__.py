@@ -6,19 +6,14 @@ from pathlib import Path
 
 import attrs
 from gateway_contracts import Account, Direction, Leg, Secret, Vendor, hookimpl
+from gateway_contracts.parties import CUSTOMER_LEG
 
 from ..settings import AccountSettings, check_paths, rows_a_page
 from .wire import PATHS
 
-TRANSFER_LEG: Mapping[Direction, Leg] = {
-    Direction.OUTBOUND: Leg.B,
-    Direction.INBOUND: Leg.A,
-    Direction.INTERNAL: Leg.B,
-}
-
 
 def _legs(given: Mapping[Direction, Leg]) -> Mapping[Direction, Leg]:
-    return {**TRANSFER_LEG, **given}
+    return {**CUSTOMER_LEG, **given}
 
 
 def _paths(_: object, __: object, value: Mapping[str, str]) -> None:

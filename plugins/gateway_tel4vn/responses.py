@@ -17,7 +17,7 @@ from gateway_contracts import (
     VendorAuthFailed,
     VendorRejected,
 )
-from gateway_contracts.http import Answer, Effect, error_for_status
+from gateway_contracts.http import Effect, Response, error_for_status
 
 from .words import truth
 
@@ -58,43 +58,43 @@ _IMPORT_FAILED = "import fail"  # 002:1151
 
 
 class ImportRefused(VendorRejected):
-    """Customers were not taken, or not all of them: *answer* may name those that were and were not (002:1148-1156).
+    """Customers were not taken, or not all of them: *response* may name those that were and were not (002:1148-1156).
     `fields` has those that were not, by the application's own ids.
     """
 
-    def __init__(self, message: str, answer: Answer) -> None:
-        refused = reply(answer).get("fail")
+    def __init__(self, message: str, response: Response) -> None:
+        refused = reply(response).get("fail")
         super().__init__(
             message,
-            account=answer.account,
+            account=response.account,
             vendor_code=_IMPORT_FAILED,
             fields=dict(map(_refusal_of, refused[:_MAX_CUSTOMERS])) if isinstance(refused, list) else None,
         )
-        self.answer = answer
+        self.response = response
 
 
-def classify(answer: Answer) -> GatewayError | None:
-    """The error that *answer* stands for, whatever its status; None for success.
+def classify(response: Response) -> GatewayError | None:
+    """The error that *response* stands for, whatever its status; None for success.
 
     A `{"status": "fail"}` with a word that is not documented is a refusal, but no proof that nothing rang. A record or
     a customer that is read has a `status` too, which is its own. A token that is refused in words is VendorAuthFailed,
-    under any status below 500, and as little a proof. Raises: what `Answer.nonsense` gives for an answer that says
+    under any status below 500, and as little a proof. Raises: what `Response.nonsense` gives for a response that says
     success and an error at once, which proves neither.
     """
-    body = reply(answer)
-    own_status = answer.effect is Effect.READ and bool(_ROW_KEYS & body.keys())
+    body = reply(response)
+    own_status = response.effect is Effect.READ and bool(_ROW_KEYS & body.keys())
     status, code = "" if own_status else _scalar(body.get("status")).lower(), _scalar(body.get("code"))
     failed = status in _FAILURES
     said = _texts(body)
-    succeeded = 200 <= answer.status < 300
+    succeeded = 200 <= response.status < 300
     done = (
         status == "success"
         or any(_plain(text) in _SUCCESS_WORDS for text in said)
         or (succeeded and code in _SUCCESS_CODES and not failed)
     )
-    if not done and answer.status < 500 and any(text.lower() == _IMPORT_FAILED for text in said):
-        raise ImportRefused(f"The vendor says: {_message(body)}", answer)
-    token_refused = not done and answer.status < 500 and _refuses_token(body, code)
+    if not done and response.status < 500 and any(text.lower() == _IMPORT_FAILED for text in said):
+        raise ImportRefused(f"The vendor says: {_message(body)}", response)
+    token_refused = not done and response.status < 500 and _refuses_token(body, code)
     refused = (
         failed
         or token_refused
@@ -107,7 +107,7 @@ def classify(answer: Answer) -> GatewayError | None:
     message = _message(body)
     vendor_code = (said[0] if said else message or "")[:_MAX_MESSAGE] or None
     if done:
-        both = answer.nonsense("says success and an error in one answer")
+        both = response.nonsense("says success and an error in one response")
         both.vendor_code = vendor_code
         raise both
     kind = DIAL_REFUSALS.get((vendor_code or "").strip().upper())
@@ -123,13 +123,13 @@ def classify(answer: Answer) -> GatewayError | None:
             vendor_code=vendor_code,
             fields=_fields(body.get("content")),
         )
-    if failed and (answer.status < 400 or answer.status in _REFUSALS):
+    if failed and (response.status < 400 or response.status in _REFUSALS):
         text = f"The vendor refused: {message}" if message else "The vendor refused and gave no reason"
         text += ". It does not document this, so look before you try again"
         return VendorRejected(text, vendor_code=vendor_code, dial_state=DialState.UNKNOWN)
     # A 200 around `"code": 400` (002:1150) is judged as the status that it tells of.
     told = int(code) if code.isdecimal() and 400 <= int(code[:9]) < 600 else None
-    seen = attrs.evolve(answer, status=told) if told and succeeded else answer
+    seen = attrs.evolve(response, status=told) if told and succeeded else response
     if succeeded and seen.status >= 500 and seen.status != MAINTENANCE and seen.effect is not Effect.READ:
         raise seen.nonsense(f"says: {message}")
     error = error_for_status(seen, message)
@@ -140,22 +140,22 @@ def classify(answer: Answer) -> GatewayError | None:
     return error
 
 
-def confirm(answer: Answer, flag: str | None = None) -> None:
-    """Check that *answer* says that something was done, in any of the ways in which the vendor does, or by *flag*,
+def confirm(response: Response, flag: str | None = None) -> None:
+    """Check that *response* says that something was done, in any of the ways in which the vendor does, or by *flag*,
     such as `created`, which must be true where it is there.
 
-    Raises: what `Answer.nonsense` gives for one that does not say yes.
+    Raises: what `Response.nonsense` gives for one that does not say yes.
     """
-    body = reply(answer)
+    body = reply(response)
     told = body.get(flag) if flag else None
     if told is not None:
         if truth(_scalar(told)):
             return
-        raise answer.nonsense(f"says {flag}: {_scalar(told)[:_MAX_MESSAGE]}")
+        raise response.nonsense(f"says {flag}: {_scalar(told)[:_MAX_MESSAGE]}")
     words = {_plain(text) for text in (*_texts(body), _scalar(body.get("status")))}
     if _scalar(body.get("code")) in _SUCCESS_CODES or words & _SUCCESS_WORDS:
         return
-    raise answer.nonsense("says neither success nor failure")
+    raise response.nonsense("says neither success nor failure")
 
 
 _DIAL_MESSAGES: Mapping[type[GatewayError], str] = {
@@ -164,13 +164,13 @@ _DIAL_MESSAGES: Mapping[type[GatewayError], str] = {
 }
 
 
-def reply(answer: Answer) -> Mapping[str, Any]:
-    """The object that *answer* is. What is said of something that was done may stand in `data`, what was read is not
+def reply(response: Response) -> Mapping[str, Any]:
+    """The object that *response* is. What is said of something that was done may stand in `data`, what was read is not
     looked into.
     """
-    body = answer.data if isinstance(answer.data, dict) else {}
+    body = response.data if isinstance(response.data, dict) else {}
     inner = body.get("data")
-    return {**inner, **body} if isinstance(inner, dict) and answer.effect is not Effect.READ else body
+    return {**inner, **body} if isinstance(inner, dict) and response.effect is not Effect.READ else body
 
 
 def _scalar(value: Any) -> str:
@@ -241,14 +241,14 @@ def in_words(value: Any, depth: int = 4) -> str:
 
 
 def unwrap(data: Any, wanted: str) -> Any:
-    """What lies under `data` where the vendor wrapped its answer, else the answer. *wanted* is a key it must have."""
+    """The value under `data` where the vendor wrapped its response, else the response. It has the key *wanted*."""
     if isinstance(data, dict) and wanted not in data and isinstance(data.get("data"), dict):
         return data["data"]
     return data
 
 
 def rows(data: Any) -> Any:
-    """The rows of a list answer; an empty list where the vendor says null."""
+    """The rows of a list response; an empty list where the vendor says null."""
     if isinstance(data, dict) and "data" in data:
         return [] if data["data"] is None else data["data"]
     return data
