@@ -46,13 +46,23 @@ def checks_of(operation: Operation) -> Checks:
     )
 
 
-def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """*arguments* with every value checked and in its own type; what has a default may be absent.
+class Checked(dict[str, Any]):
+    """Arguments that `check_arguments` has checked. It does not check them again, through whatever layer they go on."""
+
+    def without(self, name: str) -> "Checked":
+        """These arguments less the one called *name*."""
+        return Checked((each, value) for each, value in self.items() if each != name)
+
+
+def check_arguments(operation: Operation, arguments: Mapping[str, Any]) -> Checked:
+    """Check every value of *arguments* and turn it into its own type. An argument that has a default may be absent.
 
     Raises: InvalidRequest with every bad argument in `fields`.
     """
+    if type(arguments) is Checked:
+        return arguments
     checks = checks_of(operation)
-    checked: dict[str, Any] = {}
+    checked = Checked()
     fields: dict[str, str] = {}
     for name, value in arguments.items():
         check = checks.of.get(name)

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 from gateway_contracts import Page, VendorProtocolError
-from gateway_contracts.http import Answer, Effect
+from gateway_contracts.http import Response, Effect
 from gateway_contracts.rows import Unreadable, read_row, read_rows
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,8 +35,8 @@ def read(row: Row, raw: Any, unreadable: tuple[str, ...] = ()) -> tuple[Row, tup
     return row, unreadable
 
 
-def answer(data: Any = None) -> Answer:
-    return Answer(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data=data)
+def answer(data: Any = None) -> Response:
+    return Response(account="hanoi", effect=Effect.READ, status=200, headers={}, body=b"", data=data)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from gateway import (
     VendorProtocolError,
     VendorTimeout,
 )
+from gateway.accounts.arguments import check_arguments
 from gateway.accounts.guard import Guard
 
 NUMBER = "0899098899"
@@ -476,3 +477,13 @@ async def test_what_is_remembered_of_rows_has_a_bound(monkeypatch):
         await found(OPERATIONS["list_calls"], {})
 
     assert len(found._skipped) <= 10  # what is kept cannot be seen from outside
+
+
+def test_arguments_that_were_checked_are_not_checked_again():
+    """Several layers stand around an account, and each may check what it hands on."""
+    checked = check_arguments(OPERATIONS["start_call"], {**DIAL, "wait": True, "idempotency_key": '"k"'})
+    handed_on = checked.without("idempotency_key")
+
+    assert checked is check_arguments(OPERATIONS["start_call"], checked)
+    assert handed_on is check_arguments(OPERATIONS["start_call"], handed_on)
+    assert {**DIAL, "wait": True} == handed_on
