@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 from gateway_contracts import Page, VendorProtocolError
-from gateway_contracts.http import Response, Effect
+from gateway_contracts.http import Effect, Response
 from gateway_contracts.rows import Unreadable, read_row, read_rows
 from hypothesis import given
 from hypothesis import strategies as st
