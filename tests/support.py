@@ -12,7 +12,7 @@ from gateway_contracts import OPERATIONS, SupportLevel
 from gateway.accounts.support import lines_of, report_of
 from gateway.accounts.vendors import load_vendor
 from gateway.cli.plugin_package import write_package, write_reports
-from tests.beside import beside
+from tests.installed_package import beside
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
