@@ -13,7 +13,9 @@ from hypothesis import settings
 
 from gateway import make_app
 from tests import postgres
-from tests.beside import beside
+from tests.installed_package import beside
+
+pytest_plugins = ["tests.gateways", "tests.journals"]
 
 # The same examples every time, and no clock: a slow machine is not a failing test.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=40)

@@ -13,7 +13,7 @@ from gateway_contracts import OPERATIONS, PluginError, SupportLevel
 from gateway.accounts.support import lines_of, report_of
 from gateway.accounts.vendors import load_vendor
 from gateway.cli.plugin_package import survey_package, write_package
-from tests.beside import beside
+from tests.installed_package import beside
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

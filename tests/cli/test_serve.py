@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cli.conftest import PATIENCE_SECONDS
-from tests.journal.receiving import receiving
+from tests.webhooks.receiving import receiving
 
 
 def address_in(line):

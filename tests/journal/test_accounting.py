@@ -10,8 +10,8 @@ from gateway.journal import reading
 from gateway.journal.reading import EventSelection
 from gateway.journal.timelines import read_timeline
 from gateway.keys import hash_of
-from tests.journal.receiving import receiving
-from tests.vendors.truth import live, world_of
+from tests.events.simulated_world import live, world_of
+from tests.webhooks.receiving import receiving
 
 
 async def test_reconciliation_is_the_same_on_every_database(url, tmp_path):

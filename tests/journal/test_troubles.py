@@ -21,7 +21,7 @@ from gateway import Gateway
 from gateway.journal import troubles
 from gateway.journal.store import open_store
 from tests import postgres
-from tests.journal.calls import event
+from tests.events.calls import event
 from tests.journal.rows import append_events, insert_event, names
 
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from tests.vendors.truth import TEL4VN, live, world_of
+from tests.events.simulated_world import TEL4VN, live, world_of
 
 WEBHOOKS = {
     "dropped": {"drop_rate": 0.2},

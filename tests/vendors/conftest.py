@@ -3,26 +3,14 @@
 import contextlib
 
 import pytest
-from aiohttp import web
 
-from gateway import Gateway, make_app
+from gateway import Gateway
+from tests.gateways import serving
 from tests.vendors.antbuddy_far_side import AntbuddyFarSide
 from tests.vendors.tel4vn_v1_far_side import Tel4vnV1FarSide
 from tests.vendors.tel4vn_v2_far_side import Tel4vnV2FarSide
 
 FAR_SIDES = [Tel4vnV1FarSide, Tel4vnV2FarSide, AntbuddyFarSide]
-
-
-@contextlib.asynccontextmanager
-async def serving(gateway):
-    """A sidecar for *gateway* on a free port; gives its address."""
-    runner = web.AppRunner(make_app(gateway), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,6 @@
 """Rows that the documents of TEL4VN's products have in common."""
 
-from tests.vendors.four_ways import Row
+from tests.vendors.access_paths import Row
 
 NUMBER = "0899888999"
 STARTED = {"account": "hanoi", "extension": "101", "number": NUMBER}

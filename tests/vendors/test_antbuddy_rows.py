@@ -9,8 +9,8 @@ import asyncio
 import pytest
 
 from gateway import Gateway
+from tests.vendors.access_paths import WAYS, Row, check
 from tests.vendors.antbuddy_far_side import AntbuddyFarSide, record_id_of
-from tests.vendors.four_ways import WAYS, Row, check
 
 NUMBER = "0899888999"
 RECORDING = "call_recording_F5879958-1A1211E8-A55AA457-72574952@172.16.0.204.mp3"

@@ -6,7 +6,7 @@ import pytest
 from gateway_contracts.testing import Suite
 
 from gateway import Gateway
-from tests.vendors.conftest import serving
+from tests.gateways import serving
 from tests.vendors.memory_far_side import MemoryFarSide
 
 

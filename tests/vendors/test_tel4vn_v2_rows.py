@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway import Gateway
-from tests.vendors.four_ways import WAYS, Row, check
+from tests.vendors.access_paths import WAYS, Row, check
 from tests.vendors.tel4vn_rows import EVERY_DIAL_ARGUMENT, EVERY_DIAL_PARAMETER, HOOKS, NUMBER, STARTED
 from tests.vendors.tel4vn_v2_far_side import Tel4vnV2FarSide
 

@@ -22,8 +22,8 @@ from gateway.events.reconciler import Progress
 from gateway.journal.positions import write_position
 from gateway.journal.schema import events, leases, quarantine, to_micros
 from gateway.keys import hash_of
-from tests.journal.receiving import receiving
-from tests.vendors.conftest import serving
+from tests.gateways import serving
+from tests.webhooks.receiving import receiving
 
 NUMBER = "0899888999"
 TOKEN = "token-of-the-account-hanoi"

@@ -33,7 +33,7 @@ from gateway.dialling import resolver as resolving
 from gateway.http import connections, server
 from gateway.journal import dials, schema
 from gateway.keys import new_key
-from tests.vendors.conftest import serving
+from tests.gateways import serving
 
 NUMBER = "0899888999"
 DIAL = {"extension": "101", "number": NUMBER}

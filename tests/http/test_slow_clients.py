@@ -11,7 +11,7 @@ from gateway import Page
 from gateway.http import slow_clients as answers
 from gateway.http.server import serving
 from gateway.http.slow_clients import Answers
-from tests.journal.calls import until
+from tests.events.calls import until
 
 PATIENCE_SECONDS = 20
 CUSTOMER = Customer(account="a", customer_id="c", name="n", raw="x" * 100_000)

@@ -10,8 +10,8 @@ from gateway.http.openapi import make_openapi
 from gateway.keys import hash_of
 from gateway.webhooks import deliverer
 from gateway.webhooks.signatures import new_secret
-from tests.journal.calls import ENDED, event, rings, until
-from tests.journal.receiving import receiving
+from tests.events.calls import ENDED, event, rings, until
+from tests.webhooks.receiving import receiving
 
 ALL = ["events", "admin"]
 KEYS = [

@@ -9,7 +9,7 @@ from gateway_simulators import Fault
 
 from gateway import Gateway
 from gateway.events.reconciler import FIRST_LOOK, Reconciler
-from tests.vendors.truth import live, world_of
+from tests.events.simulated_world import live, world_of
 
 NUMBER = "0899888999"
 RECONCILED = EventSource.RECONCILED

@@ -14,7 +14,7 @@ from gateway_contracts import OPERATIONS, Audio, Location, to_json
 from gateway_contracts.converters import dumps, loads
 
 from gateway import Gateway
-from tests.vendors.conftest import serving
+from tests.gateways import serving
 
 
 @attrs.frozen

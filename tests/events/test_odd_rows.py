@@ -13,7 +13,7 @@ from gateway.events.reconciler import LONGEST, Reconciler
 from gateway.journal import accounting
 from gateway.journal.reading import EventSelection
 from gateway.journal.schema import quarantine
-from tests.vendors.truth import world_of
+from tests.events.simulated_world import world_of
 
 TOLD = [EventType.ENDED, EventType.RECORD_CREATED, EventType.RECORDING_READY]
 

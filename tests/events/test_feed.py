@@ -13,7 +13,7 @@ from gateway import EventsLost, EventType, Forbidden, Gateway, InvalidRequest, N
 from gateway import remote as gateway_remote
 from gateway.journal.schema import events as rows
 from gateway.keys import hash_of
-from tests.journal.calls import ENDED, event, rings, until
+from tests.events.calls import ENDED, event, rings, until
 
 BOTH = pytest.mark.parametrize("way", ["local", "remote"])
 

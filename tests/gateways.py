@@ -8,16 +8,29 @@ from typing import Any, NamedTuple
 import aiohttp
 import orjson
 import pytest
+from aiohttp import web
 from gateway_contracts import Timeouts, interfaces_of
 from gateway_memory import Settings
 from gateway_memory.adapter import Memory
 
-from gateway import AccountFacade, Gateway
+from gateway import AccountFacade, Gateway, make_app
 from gateway.accounts.guard import Guard
 from gateway.accounts.routes import make_routes
 from gateway.config import make_config
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
+
+
+@contextlib.asynccontextmanager
+async def serving(gateway):
+    """A sidecar for *gateway* on a free port; gives its address."""
+    runner = web.AppRunner(make_app(gateway), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gateway import Gateway
 from gateway.http.hook_receiver import MAX_HOOK_BYTES
 from gateway.journal.reading import EventSelection
 from gateway.texts import MAX_CHARACTERS
-from tests.vendors.conftest import serving
+from tests.gateways import serving
 
 NUMBER = "0899888999"
 TOKEN = "token-of-the-account-hanoi"

@@ -12,7 +12,7 @@ from gateway_contracts import CallControl, Page
 from gateway.http import connections, server
 from gateway.http.connections import Connections
 from gateway.http.server import serving
-from tests.journal.calls import until
+from tests.events.calls import until
 
 PATIENCE_SECONDS = 20
 SOON = 0.05

@@ -14,7 +14,7 @@ from gateway.journal import log as journal_log
 from gateway.journal import reading as journal_reading
 from gateway.journal.schema import events as rows
 from gateway.keys import hash_of
-from tests.journal.calls import ANSWERED, ENDED, NUMBER, event, rings, until
+from tests.events.calls import ANSWERED, ENDED, NUMBER, event, rings, until
 
 SSE = {"Accept": "text/event-stream"}
 KEYS = [

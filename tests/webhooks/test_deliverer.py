@@ -23,8 +23,8 @@ from gateway.webhooks.deliverer import AT_ONCE, LEASE, SCHEDULE, Deliverer
 from gateway.webhooks.destinations import Destinations
 from gateway.webhooks.service import SubscriptionService
 from gateway.webhooks.subscriptions import DeliveryQuery
-from tests.journal.calls import ANSWERED, ENDED, event, rings, until
-from tests.journal.receiving import HandClock, receiving
+from tests.events.calls import ANSWERED, ENDED, event, rings, until
+from tests.webhooks.receiving import HandClock, receiving
 
 PENDING, DELIVERED, FAILED = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.FAILED
 

@@ -12,8 +12,8 @@ from gateway_simulators.tel4vn_v1 import Tel4vnV1Simulator
 
 from gateway import Gateway
 from gateway.cli.main import main
-from tests.journal.receiving import receiving
-from tests.vendors.conftest import serving
+from tests.gateways import serving
+from tests.webhooks.receiving import receiving
 
 NUMBER = "0899888999"
 TOKEN = "token-of-the-account-hanoi"

@@ -10,7 +10,7 @@ from gateway import Gateway
 from gateway.journal import engines
 from gateway.journal.store import open_store
 from tests import postgres
-from tests.vendors.conftest import serving
+from tests.gateways import serving
 
 KINDS = ["sqlite", "postgresql"] if postgres.wanted() else ["sqlite"]
 
