@@ -37,7 +37,7 @@ V1_REPORTS, V1_TENANTS = "plugins/gateway_tel4vn/v1/reports.py", "plugins/gatewa
 V2_QUEUES = "plugins/gateway_tel4vn/v2/queues.py"
 ANSWERS, CALLS, HOOKS, PAGES, READING, RECORDS, TOKENS, WORDS = (
     f"plugins/gateway_tel4vn/{name}.py"
-    for name in ("answers", "calls", "hooks", "pages", "reading", "records", "tokens", "words")
+    for name in ("responses", "calls", "hooks", "pages", "reading", "records", "tokens", "words")
 )
 ANTBUDDY, HISTORY, REQUESTS, STREAM, ANTBUDDY_CALLS = (
     f"plugins/gateway_antbuddy/{name}.py" for name in ("adapter", "history", "requests", "stream", "calls")
