@@ -1,4 +1,4 @@
-"""Who may do what: keys that callers bear, known to us by their hash only."""
+"""Who may do what: keys that clients bear, known to us by their hash only."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ MAX_KEY_CHARACTERS = 512
 
 
 @attrs.frozen(kw_only=True)
-class Caller:
+class Client:
     """Somebody who asks. `accounts` is None for all of them."""
 
     name: str
@@ -22,23 +22,23 @@ class Caller:
     accounts: frozenset[str] | None
 
     def may_use(self, account: str) -> bool:
-        """Whether *account* is one of this caller's."""
+        """Whether *account* is one of this client's."""
         return self.accounts is None or account in self.accounts
 
     def need(self, scope: str) -> None:
-        """Raises: Forbidden when this caller lacks *scope*."""
+        """Raises: Forbidden when this client lacks *scope*."""
         if scope not in self.scopes:
             raise Forbidden(f"The key {self.name!r} lacks the scope {scope!r}")
 
     def check(self, account: str, scope: str) -> None:
-        """Raises: Forbidden when this caller may not do on *account* what needs *scope*."""
+        """Raises: Forbidden when this client may not do on *account* what needs *scope*."""
         if not self.may_use(account):
             raise Forbidden(f"The key {self.name!r} may not use the account {account!r}", account=account)
         if scope not in self.scopes:
             raise Forbidden(f"The key {self.name!r} lacks the scope {scope!r}", account=account)
 
 
-LOCAL = Caller(name="local", scopes=frozenset(SCOPES), accounts=None)
+LOCAL = Client(name="local", scopes=frozenset(SCOPES), accounts=None)
 """Every program on this machine, when no keys are configured."""
 
 
@@ -60,7 +60,7 @@ class Keyring:
         self._keys = [
             (
                 key.sha256.encode(),
-                Caller(
+                Client(
                     name=key.name,
                     scopes=frozenset(key.scopes),
                     accounts=None if "*" in key.accounts else frozenset(key.accounts),
@@ -72,13 +72,13 @@ class Keyring:
     def __bool__(self) -> bool:
         return bool(self._keys)
 
-    def named(self, name: str) -> Caller | None:
+    def named(self, name: str) -> Client | None:
         """What the key called *name* may do now, if there is one."""
         if not self._keys:
             return LOCAL if name == LOCAL.name else None
-        return next((caller for _, caller in self._keys if caller.name == name), None)
+        return next((client for _, client in self._keys if client.name == name), None)
 
-    def caller(self, authorization: str | None) -> Caller:
+    def client(self, authorization: str | None) -> Client:
         """Who bears the key in an `Authorization` header. Raises: Unauthenticated."""
         if not self._keys:
             return LOCAL
@@ -86,10 +86,10 @@ class Keyring:
         if kind.lower() != "bearer" or not key.strip() or len(key) > MAX_KEY_CHARACTERS:
             raise Unauthenticated("Send a key: Authorization: Bearer …")
         presented = hash_of(key.strip()).encode()
-        found: Caller | None = None
-        for known, caller in self._keys:  # all of them, always: the time taken says nothing
+        found: Client | None = None
+        for known, client in self._keys:  # all of them, always: the time taken says nothing
             if hmac.compare_digest(presented, known):
-                found = caller
+                found = client
         if found is None:
             raise Unauthenticated("The key is not known")
         return found

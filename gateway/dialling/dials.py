@@ -43,12 +43,12 @@ from ..accounts.binding import CarryOut
 from ..accounts.guard import seal, told_of_key
 from ..clocks import moment
 from ..journal import dials
-from ..journal.dials import Ending, FarEnds, Kept, Said, Try
+from ..journal.dials import Ending, FarEnds, StoredDial, StoredStatement, StoredTry
 from ..journal.opening import Journal
 from ..logs import log, place_of
 from ..models import Dial, DialError, DialProgress, DialStatement, DialTry, NewStatement, Resolution, StatedState
 from ..texts import plain
-from .request_context import ASKING, DIAL, Asking
+from .request_context import DIAL, REQUEST_CONTEXT, RequestContext
 
 _AGAIN_SECONDS = 1.0
 _MOST_SECONDS = 30.0
@@ -164,7 +164,7 @@ class Dialling:
         """
         kept = await self._find(asked, dial_id)
         unsure = kept.state in (DialProgress.UNKNOWN, DialProgress.IN_PROGRESS)
-        if unsure and ASKING.get() is None and self.look is not None:
+        if unsure and REQUEST_CONTEXT.get() is None and self.look is not None:
             await self.look(kept.account)
             kept = await self._find(asked, dial_id)
         return await self._told(kept)
@@ -190,8 +190,11 @@ class Dialling:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self.look(kept.account)
         times = self._timeouts_of(kept.account)
-        said = dials.Said(
-            state=new.state, note=new.note, caller=(ASKING.get() or Asking()).caller, stated_at=datetime.now(UTC)
+        said = dials.StoredStatement(
+            state=new.state,
+            note=new.note,
+            caller=(REQUEST_CONTEXT.get() or RequestContext()).caller,
+            stated_at=datetime.now(UTC),
         )
         found, refused, left = await self._write(
             functools.partial(
@@ -217,22 +220,22 @@ class Dialling:
         log.warning("dial.stated", account=found.account, dial_id=found.dial_id, dial_state=new.state, key=said.caller)
         return await self._told(found)
 
-    async def _told(self, kept: Kept) -> Dial:
+    async def _told(self, kept: StoredDial) -> Dial:
         """*kept* with its history, as applications see it."""
         tried, said = await (await self._journal()).store.read(functools.partial(dials.history, dial_id=kept.dial_id))
-        accounts = (ASKING.get() or Asking()).accounts
+        accounts = (REQUEST_CONTEXT.get() or RequestContext()).accounts
         if accounts is not None and kept.asked not in accounts:  # who may use a route sees what is done through it
             tried = [each for each in tried if each.account in accounts]
         return _dial_of(kept, tried, said, elsewhere=dials.is_elsewhere(kept, self._far_ends))
 
-    async def _find(self, asked: str, dial_id: str) -> Kept:
-        asking = ASKING.get() or Asking()
+    async def _find(self, asked: str, dial_id: str) -> StoredDial:
+        context = REQUEST_CONTEXT.get() or RequestContext()
         store = (await self._journal()).store
         kept = await store.read(functools.partial(dials.read, dial_id=plain(dial_id)))
         if (
             kept is None
             or asked not in (kept.asked, kept.account)
-            or not (asking.sees_all or kept.caller == asking.caller)
+            or not (context.sees_all or kept.caller == context.caller)
         ):
             raise _no_dial(asked, dial_id)
         if kept.resolution is not None or kept.state == DialProgress.NOT_PLACED:  # an event may have come since
@@ -249,12 +252,12 @@ class Dialling:
         self, asked: str, first: str, carry_out: CarryOut, operation: Operation, arguments: Mapping[str, Any]
     ) -> Any:
         """Dial once, or give the answer that this key's dial had. A cancelled caller does not stop what was sent."""
-        asking = ASKING.get() or Asking()
-        at = moment() if asking.at is None else asking.at
+        context = REQUEST_CONTEXT.get() or RequestContext()
+        at = moment() if context.at is None else context.at
         try:
             checked = check_arguments(operation, arguments)
             waited = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._dial(asked, first, carry_out, operation, checked, waited, asking, at))
+            task = asyncio.create_task(self._dial(asked, first, carry_out, operation, checked, waited, context, at))
             self._running[task] = waited
             task.add_done_callback(self._forget)
             await waited  # which leaves the task alone when this is cancelled
@@ -289,10 +292,10 @@ class Dialling:
         operation: Operation,
         arguments: Mapping[str, Any],
         waited: asyncio.Future[None],
-        asking: Asking,
+        context: RequestContext,
         at: float,
     ) -> Any:
-        begun = await self._begin(asked, first, arguments, asking, at)
+        begun = await self._begin(asked, first, arguments, context, at)
         if not isinstance(begun, _Try):
             return begun
         if asked != first:  # a route, whose accounts take turns
@@ -323,7 +326,7 @@ class Dialling:
         return answer
 
     async def _begin(
-        self, asked: str, first: str, arguments: Mapping[str, Any], asking: Asking, at: float
+        self, asked: str, first: str, arguments: Mapping[str, Any], context: RequestContext, at: float
     ) -> "_Try | StartedCall":
         """A try that is in the journal; or the answer that the key's dial had, as it was or as it turned out."""
         request = _canonical(arguments)
@@ -331,7 +334,7 @@ class Dialling:
             dial_id=f"dl_{secrets.token_hex(12)}",
             account=first,
             asked=asked,
-            caller=asking.caller,
+            caller=context.caller,
             key=arguments.get("idempotency_key"),
             fingerprint=hashlib.sha256(request).hexdigest(),
             request=request.decode(),
@@ -343,9 +346,9 @@ class Dialling:
         )
         started = time.monotonic()
         renewing = started - self._renewed_at >= dials.LIFE_SECONDS / 3
-        written: list[Kept] = []  # the try that this began, as far as the journal was asked
+        written: list[StoredDial] = []  # the try that this began, as far as the journal was asked
 
-        def begin(connection: Connection) -> tuple[Kept, bool, float]:
+        def begin(connection: Connection) -> tuple[StoredDial, bool, float]:
             kept, new = dials.begin(connection, intent, _lost_text(first), self._far_ends, renewing=renewing)
             written[:] = [kept] if new else []
             return kept, new, moment()
@@ -365,11 +368,11 @@ class Dialling:
             begun = _Try(kept.dial_id, first, kept.tried_at, at, known_at)
             begun.is_known(known_at)
             return begun
-        return self._answered_before(kept, intent, asking)
+        return self._answered_before(kept, intent, context)
 
     async def _begun(
-        self, begin: Callable[[Connection], tuple[Kept, bool, float]], seconds: float
-    ) -> tuple[Kept, bool, float]:
+        self, begin: Callable[[Connection], tuple[StoredDial, bool, float]], seconds: float
+    ) -> tuple[StoredDial, bool, float]:
         """What *begin* gives, if it is written in time. Raises: GatewayError."""
         try:
             with self._deadlines.after(seconds):
@@ -377,7 +380,7 @@ class Dialling:
         except TimeoutError:
             raise JournalError("The journal did not take the dial in time, so nothing was sent") from None
 
-    def _answered_before(self, kept: Kept, intent: Any, asking: Asking) -> StartedCall:
+    def _answered_before(self, kept: StoredDial, intent: Any, context: RequestContext) -> StartedCall:
         if kept.fingerprint != intent.fingerprint:
             raise IdempotencyMismatch(
                 "The idempotency key was used for another request: take a new key for a new call",
@@ -395,7 +398,7 @@ class Dialling:
                 retry_after=_AGAIN_SECONDS,
                 retryable=True,  # with the same key it rings no phone
             )
-        asking.replayed = True
+        context.replayed = True
         log.debug("dial.replayed", account=kept.account, dial_id=kept.dial_id, dial_state=kept.state)
         if kept.state == DialProgress.UNKNOWN:
             error = error_of(kept.error or {}) or lost_error(kept.account, kept.dial_id)
@@ -581,7 +584,7 @@ def _no_dial(asked: str, dial_id: str) -> NotFound:
     return NotFound(f"There is no dial {dial_id!r} of {asked} that you may see", account=asked)
 
 
-def _state_of(kept: Kept) -> DialState:
+def _state_of(kept: StoredDial) -> DialState:
     """What is known of whether *kept* rang."""
     return DialState(kept.state) if kept.state in list(DialState) else DialState.UNKNOWN
 
@@ -648,7 +651,7 @@ def problem_text(error: GatewayError) -> str:
     return dumps(error.as_problem()).decode()
 
 
-def _dial_of(kept: Kept, tried: Sequence[Try], said: Sequence[Said], *, elsewhere: bool) -> Dial:
+def _dial_of(kept: StoredDial, tried: Sequence[StoredTry], said: Sequence[StoredStatement], *, elsewhere: bool) -> Dial:
     return Dial(
         dial_id=kept.dial_id,
         account=kept.account,
@@ -684,7 +687,7 @@ def _dial_of(kept: Kept, tried: Sequence[Try], said: Sequence[Said], *, elsewher
     )
 
 
-def _error_of(kept: Kept | Try) -> DialError | None:
+def _error_of(kept: StoredDial | StoredTry) -> DialError | None:
     told = kept.error if kept.state != DialProgress.PLACED and kept.evidence != "statement" else None
     if not told:
         return None
@@ -693,7 +696,7 @@ def _error_of(kept: Kept | Try) -> DialError | None:
     )
 
 
-def _resolution_of(kept: Kept) -> Resolution | None:
+def _resolution_of(kept: StoredDial) -> Resolution | None:
     if kept.resolution is not None:
         return Resolution(kept.resolution)
     return Resolution.LOOKING if kept.state == DialProgress.UNKNOWN else None

@@ -9,7 +9,7 @@ DIAL = "start_call"
 
 
 @attrs.define
-class Asking:
+class RequestContext:
     """Who asks, and whether the answer had been given before. Others than *caller* are seen by who *sees_all*.
 
     It is asked in its context; without one the application itself asks. *accounts* are those that the caller may use,
@@ -21,15 +21,15 @@ class Asking:
     accounts: frozenset[str] | None = None
     replayed: bool = False
     at: float | None = None
-    _before: "Token[Asking | None] | None" = attrs.field(default=None, init=False, repr=False)
+    _before: "Token[RequestContext | None] | None" = attrs.field(default=None, init=False, repr=False)
 
-    def __enter__(self) -> "Asking":
-        self._before = ASKING.set(self)
+    def __enter__(self) -> "RequestContext":
+        self._before = REQUEST_CONTEXT.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._before is not None:
-            ASKING.reset(self._before)
+            REQUEST_CONTEXT.reset(self._before)
 
 
-ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
+REQUEST_CONTEXT: ContextVar[RequestContext | None] = ContextVar("context", default=None)

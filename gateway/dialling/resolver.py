@@ -22,7 +22,7 @@ from gateway_contracts import (
 from ..accounts.account import AccountFacade
 from ..journal import dials
 from ..journal.conversations import NEAR
-from ..journal.dials import Kept, Seen
+from ..journal.dials import Seen, StoredDial
 from ..journal.leases import while_held
 from ..journal.store import Store
 from ..logs import log, place_of
@@ -148,7 +148,7 @@ class Resolver:
             youngest = min((now - each.tried_at).total_seconds() for each in wanted)
             account.next_look = time.monotonic() + max(PATIENCE.every, min(youngest / 4, PATIENCE.rarely))
 
-    async def _wanted(self, store: Store, facade: AccountFacade, since: datetime) -> list[Kept]:
+    async def _wanted(self, store: Store, facade: AccountFacade, since: datetime) -> list[StoredDial]:
         query = functools.partial(dials.to_look_for, account=facade.name, far_end=facade.far_end, since=since)
         return await store.read(query)
 
@@ -157,7 +157,7 @@ class Resolver:
             log.debug("dial.resolved", dial_id=dial_id, dial_state=state)
 
     async def _seen(
-        self, account: AccountFacade, wanted: Sequence[Kept], latest: timedelta
+        self, account: AccountFacade, wanted: Sequence[StoredDial], latest: timedelta
     ) -> tuple[list[Seen], set[str], GatewayError | None]:
         """The calls that may be those of *wanted*: live ones first, as those that end meanwhile are in the records.
 

@@ -50,10 +50,10 @@ from ..accounts.hook_addresses import hook_tokens
 from ..accounts.support import briefly
 from ..clocks import moment
 from ..config import timeouts_of
-from ..dialling.request_context import DIAL, Asking
+from ..dialling.request_context import DIAL, RequestContext
 from ..facade import Gateway
 from ..formats import CSV, NDJSON, columns, csv_header, csv_rows, in_parts
-from ..keys import Caller, Keyring
+from ..keys import Client, Keyring
 from ..logs import log, place_of
 from ..metrics import OK, Metrics, Moment
 from ..models import IntakeStatus, NewStatement
@@ -62,7 +62,7 @@ from ..webhooks.subscriptions import ROUTES as SUBSCRIPTION_ROUTES
 from ..webhooks.subscriptions import Route
 from .openapi import make_openapi
 from .request_bodies import Bodies
-from .slow_clients import Answers
+from .slow_clients import SlowClients
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30
@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from .hook_receiver import Receiver
 
 _ID = web.RequestKey("id", str)
-_ASKING = web.RequestKey("asking", Asking)
+_CONTEXT = web.RequestKey("context", RequestContext)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -110,7 +110,7 @@ class Sidecar:
         self._keyring = keyring
         self._openapi = dumps(make_openapi(secured=bool(keyring)))
         self._ringing: set[object] = set()
-        self._answers = Answers()
+        self._slow_clients = SlowClients()
         self._bodies = Bodies()
         self._metrics = Metrics()
         self._names: dict[object, str] = {}
@@ -123,7 +123,7 @@ class Sidecar:
 
     async def answering(self, app: web.Application) -> AsyncIterator[None]:
         """Drop clients that take nothing of their answers, as long as there are any."""
-        async with self._answers.watching():
+        async with self._slow_clients.watching():
             yield
 
     async def journalling(self, app: web.Application) -> AsyncIterator[None]:
@@ -166,7 +166,7 @@ class Sidecar:
 
     async def end_waiting(self, app: web.Application) -> None:
         """End what would hold up the stop: bodies that do not arrive, responses that are not taken, event readers."""
-        self._answers.stop()
+        self._slow_clients.stop()
         self._bodies.stop()
         if self._readers is not None:
             await self._readers.close()
@@ -216,7 +216,7 @@ class Sidecar:
         if not given or not _REQUEST_ID.fullmatch(given):
             given = f"{random.getrandbits(64):016x}"  # no secret
         request[_ID] = request_id = given
-        self._answers.expect(request.transport)
+        self._slow_clients.expect(request.transport)
         code = OK
         # Each request has a task and a context of its own, so nothing is to be taken back.
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -240,7 +240,7 @@ class Sidecar:
             response = _problem(GatewayError("The gateway failed; its log says where"), request_id)
         self._metrics.requests[self._names.get(request.match_info.handler, "none"), code] += 1
         if not response.prepared:
-            if (asking := request.get(_ASKING)) is not None and asking.replayed:
+            if (context := request.get(_CONTEXT)) is not None and context.replayed:
                 response.headers["Idempotency-Replayed"] = "true"
             response.headers["X-Request-Id"] = request_id
             response.headers["X-Content-Type-Options"] = "nosniff"
@@ -267,9 +267,9 @@ class Sidecar:
                 dial_state=DialState.NOT_PLACED if ringing else None,
             )
 
-    def _caller(self, request: web.Request) -> Caller:
+    def _client(self, request: web.Request) -> Client:
         """Who sends *request*. Raises: Unauthenticated, InvalidRequest."""
-        return self._keyring.caller(sent_once(request, "Authorization"))
+        return self._keyring.client(sent_once(request, "Authorization"))
 
     # Operations
 
@@ -281,8 +281,8 @@ class Sidecar:
             at = getattr(request.protocol, "head_at", None) or moment() if operation.name == DIAL else None
             name = request.match_info["account"]
             try:
-                caller = self._caller(request)
-                caller.check(name, operation.scope)
+                client = self._client(request)
+                client.check(name, operation.scope)
                 account = self._gateway[name]
                 account.need(operation)
                 arguments, raw = await _arguments(request, operation, taken, self._bodies)
@@ -299,15 +299,15 @@ class Sidecar:
             if kind is not None:
                 return await _stream(request, account, operation, arguments, kind, raw)
             if operation.name == DIAL:
-                with _asking(request, caller, at) as asking:
-                    done: Any = None  # of a caller who does not wait
+                with _request_context(request, client, at) as context:
+                    done: Any = None  # of a client who does not wait
                     try:
                         done = answer = await account.carry_out(operation, arguments)
                     except GatewayError as error:
                         done = error
                         raise
                     finally:
-                        self._count_dial(name, done, asking)
+                        self._count_dial(name, done, context)
             else:
                 answer = await account.carry_out(operation, arguments)
             if isinstance(answer, Audio):
@@ -320,26 +320,26 @@ class Sidecar:
             self._ringing.add(handle)
         return self.named(handle, operation.name)
 
-    def _count_dial(self, name: str, done: Any, asking: Asking) -> None:
+    def _count_dial(self, name: str, done: Any, context: RequestContext) -> None:
         """Count a dial of the account or route *name* that is *done*: its answer or its error, None where nobody waits
         for either.
         """
         error = done if isinstance(done, GatewayError) else None
         state = DialState.PLACED if done and not error else error.dial_state if error else DialState.UNKNOWN
-        outcome = "replayed" if asking.replayed else state.value if state else "refused"
+        outcome = "replayed" if context.replayed else state.value if state else "refused"
         self._metrics.dials[(done and done.account) or name, outcome] += 1
 
     # Beside the operations
 
     async def list_accounts(self, request: web.Request) -> web.Response:
-        """What each account of the caller's can do, and how its events come in.
+        """What each account of the client's can do, and how its events come in.
 
         Why not more, and the limits, are told once for each vendor: they are long, and accounts are many.
         """
-        caller = self._caller(request)
+        client = self._client(request)
         _no_query(request)
         hearing = await self._background.intake() if self._background else {}
-        accounts = [each for each in self._gateway if caller.may_use(each.name)]
+        accounts = [each for each in self._gateway if client.may_use(each.name)]
         brief = {id(each.support): briefly(each.support, each.report) for each in accounts if each.support is not None}
         found = [
             {
@@ -353,36 +353,36 @@ class Sidecar:
         return _json({"items": found, "vendors": to_json(reports)})
 
     async def get_conversation(self, request: web.Request) -> web.Response:
-        """Everything about one conversation that the caller may see."""
-        caller = self._caller(request)
+        """Everything about one conversation that the client may see."""
+        client = self._client(request)
         fields = {name: "is not known here" for name in request.query if name not in {"account", "raw"}}
         raw = _flag(request.query, "raw", fields)
         if fields:
             raise InvalidRequest("; ".join(f"{name} {text}" for name, text in fields.items()), fields=fields)
         wanted, account = request.match_info["conversation_id"], request.query.get("account")
         if account is not None:
-            caller.check(account, "events")
-        elif "events" not in caller.scopes:
-            raise Forbidden(f"The key {caller.name!r} lacks the scope 'events'")
+            client.check(account, "events")
+        elif "events" not in client.scopes:
+            raise Forbidden(f"The key {client.name!r} lacks the scope 'events'")
         if self._journal is None or self._subscribers is None:
             raise _no_journal()
         from ..journal.timelines import read_timeline
 
-        own = None if "admin" in caller.scopes else caller.name
+        own = None if "admin" in client.scopes else client.name
         seen = None
-        if own is not None or caller.accounts is not None:
-            seen = [each.subscription_id for each in (await self._subscribers.list_subscriptions(caller)).items]
+        if own is not None or client.accounts is not None:
+            seen = [each.subscription_id for each in (await self._subscribers.list_subscriptions(client)).items]
         work = functools.partial(
             read_timeline,
             wanted=wanted,
             account=account,
             caller=own,
-            accounts=caller.accounts,
+            accounts=client.accounts,
             subscribed=seen,
             raw=raw,
         )
         found = await self._journal.store.read(work)
-        if found is None or not caller.may_use(found.account):
+        if found is None or not client.may_use(found.account):
             raise self._no_conversation(account)
         return _json(_plain(found, raw=raw))
 
@@ -405,19 +405,19 @@ class Sidecar:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Events out of the journal, as a page or a stream."""
-        caller = self._caller(request)
-        caller.need("events")
+        client = self._client(request)
+        client.need("events")
         if self._readers is None:
             raise _no_journal()
         headers = {"X-Request-Id": request[_ID], "X-Content-Type-Options": "nosniff"}
-        return await self._readers.answer(request, caller, headers)
+        return await self._readers.answer(request, client, headers)
 
     def subscription_handler(self, route: Route) -> Handler:
         """What answers requests for *route*."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            caller = self._caller(request)
-            caller.need("events")
+            client = self._client(request)
+            client.need("events")
             if self._subscribers is None:
                 raise _no_journal()
             given: dict[str, Any] = dict(request.match_info)
@@ -431,28 +431,28 @@ class Sidecar:
                 request, self._bodies, needed=False
             ):
                 raise InvalidRequest("No body is taken here", fields={"body": "must be left out"})
-            answer = await getattr(self._subscribers, route.name)(caller, **given)
+            answer = await getattr(self._subscribers, route.name)(client, **given)
             return web.Response(status=route.status) if answer is None else _json(to_json(answer), route.status)
 
         return self.named(handle, route.name)
 
     async def dial(self, request: web.Request) -> web.Response:
-        """What is known of a dial of the caller's."""
+        """What is known of a dial of the client's."""
         name = request.match_info["account"]
-        caller = self._caller(request)
-        caller.check(name, "admin" if "admin" in caller.scopes else ClickToCall.scope)
+        client = self._client(request)
+        client.check(name, "admin" if "admin" in client.scopes else ClickToCall.scope)
         _no_query(request)
-        with _asking(request, caller):
+        with _request_context(request, client):
             return _json(to_json(await self._gateway[name].dial(request.match_info["dial_id"])))
 
     async def make_statement(self, request: web.Request) -> web.Response:
         """What a person says of a dial, whoever made it."""
         name = request.match_info["account"]
-        caller = self._caller(request)
-        caller.check(name, "admin")
+        client = self._client(request)
+        client.check(name, "admin")
         _no_query(request)
         said = make(NewStatement, read_body(await _body(request, self._bodies, needed=True), NewStatement))
-        with _asking(request, caller):
+        with _request_context(request, client):
             dial = await self._gateway[name].make_statement(
                 request.match_info["dial_id"], state=said.state, note=said.note
             )
@@ -476,8 +476,8 @@ class Sidecar:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """What this sidecar has counted, for Prometheus."""
-        caller = self._caller(request)
-        caller.need("admin")
+        client = self._client(request)
+        client.need("admin")
         _no_query(request)
         intake = await self._background.last_intake() if self._background is not None else None
         trouble = self._journal is not None and self._journal.store.trouble is not None
@@ -488,7 +488,7 @@ class Sidecar:
             readers=readers,
             trouble=trouble,
         )
-        body, media_type = self._metrics.shown(moment, caller.may_use)
+        body, media_type = self._metrics.shown(moment, client.may_use)
         return web.Response(body=body, headers={"Content-Type": media_type})
 
     async def openapi(self, request: web.Request) -> web.Response:
@@ -515,10 +515,12 @@ class Sidecar:
         )
 
 
-def _asking(request: web.Request, caller: Caller, at: float | None = None) -> Asking:
-    """The context in which what is asked is asked for the *caller* of *request*, which was read *at* this moment."""
-    request[_ASKING] = asking = Asking(caller.name, sees_all="admin" in caller.scopes, accounts=caller.accounts, at=at)
-    return asking
+def _request_context(request: web.Request, client: Client, at: float | None = None) -> RequestContext:
+    """The context in which what is asked is asked for the *client* of *request*, which was read *at* this moment."""
+    request[_CONTEXT] = context = RequestContext(
+        client.name, sees_all="admin" in client.scopes, accounts=client.accounts, at=at
+    )
+    return context
 
 
 def _state_of_refusal(request: web.Request) -> DialState | None:
@@ -665,7 +667,7 @@ async def _body(request: web.Request, bodies: Bodies, *, needed: bool) -> dict[s
     return body
 
 
-# Answers
+# SlowClients
 
 
 def _plain(answer: Any, *, raw: bool) -> Any:

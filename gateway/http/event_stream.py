@@ -18,7 +18,7 @@ from ..events.feed import check_filter, place, selection_of
 from ..facade import Gateway
 from ..journal.log import EventLog
 from ..journal.reading import MAX_CHARACTERS, EventSelection
-from ..keys import Caller
+from ..keys import Client
 from ..logs import log
 from ..models import MAX_SEQ, EventPage, EventQuery
 from ..parameters import read_query, sent_once
@@ -55,16 +55,16 @@ class Readers:
             if not stream.live:
                 stream.drop()
 
-    async def answer(self, request: web.Request, caller: Caller, headers: Mapping[str, str]) -> web.StreamResponse:
+    async def answer(self, request: web.Request, client: Client, headers: Mapping[str, str]) -> web.StreamResponse:
         """A page, or a stream where *request* accepts one; a stream carries *headers*.
 
         Raises: InvalidRequest, NotFound, Forbidden, RateLimited, JournalError.
         """
         query = read_query(request.query, EventQuery)
         for name in query.account:
-            caller.check(name, "events")
+            client.check(name, "events")
         check_filter(self._gateway.__getitem__, query)
-        wanted = selection_of(query, caller.accounts)
+        wanted = selection_of(query, client.accounts)
         streamed = SSE in request.headers.get("Accept", "").lower()
         if streamed and (extra := {"wait", "limit"} & request.query.keys()):
             raise InvalidRequest("A stream has no pages", fields=dict.fromkeys(sorted(extra), "is not for streams"))

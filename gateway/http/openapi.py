@@ -287,7 +287,7 @@ def _accounts(schemas: _Schemas) -> dict[str, Any]:
     return {
         "operationId": "list_accounts",
         "tags": ["accounts"],
-        "summary": "List the caller's accounts and routes and what each can do.",
+        "summary": "List the accounts and routes of the key, and what each can do.",
         "responses": {
             "200": {"description": "The accounts.", "content": {"application/json": {"schema": schema}}},
             "default": _PROBLEM,

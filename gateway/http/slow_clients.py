@@ -20,7 +20,7 @@ _LOOKS = 10  # in that time
 
 
 @attrs.define(eq=False)
-class Answers:
+class SlowClients:
     """What one application has written, and its clients have yet to take."""
 
     _connections: set[asyncio.WriteTransport] = attrs.field(factory=set, init=False)

@@ -54,7 +54,7 @@ class Due:
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
+class DeliveryOutcome:
     """What became of an attempt. `next_at` is set while the delivery stays pending."""
 
     due: Due
@@ -152,14 +152,14 @@ def due(connection: Connection, now: datetime, room: Mapping[str, int]) -> tuple
     return found, from_micros(min(nearest)) if nearest else None
 
 
-def settle(connection: Connection, outcomes: Sequence[Outcome]) -> Sequence[None]:
+def settle(connection: Connection, outcomes: Sequence[DeliveryOutcome]) -> Sequence[None]:
     """Write what became of attempts, and let the next of each conversation go when one is over."""
     for each in outcomes:
         _settle(connection, each)
     return [None] * len(outcomes)
 
 
-def _settle(connection: Connection, outcome: Outcome) -> None:
+def _settle(connection: Connection, outcome: DeliveryOutcome) -> None:
     at, mine = to_micros(outcome.at), deliveries.c.delivery_id == outcome.due.delivery_id
     values = {
         "state": outcome.state,

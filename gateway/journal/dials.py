@@ -77,7 +77,7 @@ class Ending:
 
 
 @attrs.frozen(kw_only=True)
-class Kept:
+class StoredDial:
     """A dial as the journal has it. `tried_at` is when the last try began."""
 
     dial_id: str
@@ -101,7 +101,7 @@ class Kept:
 
 
 @attrs.frozen(kw_only=True)
-class Try:
+class StoredTry:
     """An earlier try of a dial."""
 
     account: str
@@ -115,7 +115,7 @@ class Try:
 
 
 @attrs.frozen(kw_only=True)
-class Said:
+class StoredStatement:
     """What a person said of a dial: *caller* is the name of the key, empty in a library process."""
 
     state: str
@@ -145,9 +145,9 @@ class Seen:
 FarEnds = Mapping[str, str]
 """Which PBX each account of this process speaks to."""
 
-_COLUMNS = tuple(field.name for field in attrs.fields(Kept))
+_COLUMNS = tuple(field.name for field in attrs.fields(StoredDial))
 _OF_TRY = tuple(column.name for column in tries.c if column.name != "dial_id")
-_TRIED = tuple(field.name for field in attrs.fields(Try))
+_TRIED = tuple(field.name for field in attrs.fields(StoredTry))
 _LINKED = select(*((links if name == "conversation_id" else dials).c[name] for name in _COLUMNS)).outerjoin_from(
     dials, links, and_(links.c.account == dials.c.account, links.c.kind == "dial_id", links.c.value == dials.c.dial_id)
 )
@@ -224,7 +224,7 @@ def _by_link(*kinds: str) -> Prepared:
 
 def begin(
     connection: Connection, intent: Intent, lost: str, far_ends: FarEnds, *, renewing: bool = True
-) -> tuple[Kept, bool]:
+) -> tuple[StoredDial, bool]:
     """The dial that *intent* asks for, and whether this try of it may now call the vendor.
 
     It may not where the key's dial is another request, is under way, or may have rung. A dial whose process is gone
@@ -274,7 +274,7 @@ def begin(
         _keep_try(connection, found.dial_id)
         _leave_to_try(connection, found)
         connection.execute(update(dials).where(dials.c.dial_id == found.dial_id).values(row))
-    begun = Kept(
+    begun = StoredDial(
         dial_id=found.dial_id if found else intent.dial_id,
         account=intent.account,
         asked=intent.asked,
@@ -340,7 +340,7 @@ def move(
     return from_micros(at)
 
 
-def _leave_to_try(connection: Connection, dial: Kept) -> None:
+def _leave_to_try(connection: Connection, dial: StoredDial) -> None:
     """Let the conversation of the last try be that of this try, and no longer the dial's: another begins.
 
     Only one that a person said did not ring has any. What the vendor tells of it later proves that it rang.
@@ -428,7 +428,7 @@ def _put_first(connection: Connection, dial_id: str, now: datetime) -> None:
     _link(connection, placed, Ending(state=PLACED, evidence=rang.evidence, call_id=rang.call_id), now)
 
 
-def undo(connection: Connection, written: Sequence[Kept], ending: Ending, now: datetime) -> None:
+def undo(connection: Connection, written: Sequence[StoredDial], ending: Ending, now: datetime) -> None:
     """End the try that was *written*, if one was: its process did not hear so, and has asked no vendor."""
     for each in written:
         kept = read(connection, each.dial_id)
@@ -436,27 +436,27 @@ def undo(connection: Connection, written: Sequence[Kept], ending: Ending, now: d
             end(connection, each.dial_id, each.tried_at, ending, now)
 
 
-def read(connection: Connection, dial_id: str) -> Kept | None:
+def read(connection: Connection, dial_id: str) -> StoredDial | None:
     """The dial called *dial_id*."""
     return _first(connection, _BY_ID, dial_id=dial_id)
 
 
-def history(connection: Connection, dial_id: str) -> tuple[list[Try], list[Said]]:
+def history(connection: Connection, dial_id: str) -> tuple[list[StoredTry], list[StoredStatement]]:
     """The earlier tries of the dial called *dial_id*, and what people said of it, the oldest first."""
     tried = select(*(tries.c[name] for name in _TRIED)).where(tries.c.dial_id == dial_id).order_by(tries.c.tried_at)
     said = select(statements).where(statements.c.dial_id == dial_id).order_by(statements.c.stated_at)
     return (
-        [Try(**_read(_TRIED, row)) for row in connection.execute(tried)],
+        [StoredTry(**_read(_TRIED, row)) for row in connection.execute(tried)],
         [
-            Said(state=row.state, note=row.note, caller=row.caller, stated_at=from_micros(row.stated_at))
+            StoredStatement(state=row.state, note=row.note, caller=row.caller, stated_at=from_micros(row.stated_at))
             for row in connection.execute(said)
         ],
     )
 
 
 def make_statement(
-    connection: Connection, dial_id: str, said: Said, wait: timedelta, lost: str, far_ends: FarEnds
-) -> tuple[Kept | None, str | None, float | None]:
+    connection: Connection, dial_id: str, said: StoredStatement, wait: timedelta, lost: str, far_ends: FarEnds
+) -> tuple[StoredDial | None, str | None, float | None]:
     """Let a person's word *said* stand for the dial; gives the dial.
 
     Where it may not, gives also why, and the seconds after which it may. It may not while the vendor is asked or for
@@ -535,7 +535,7 @@ def _alive(connection: Connection) -> set[str]:
 # Finding out
 
 
-def abandoned(connection: Connection, accounts: Collection[str]) -> list[Kept]:
+def abandoned(connection: Connection, accounts: Collection[str]) -> list[StoredDial]:
     """Some dials of *accounts* whose process was killed while the vendor was asked."""
     alive = exists().where(leases.c.name == _lease("") + dials.c.process, leases.c.until > time_of(connection))
     return _all(connection, dials.c.account.in_(accounts), dials.c.state == IN_PROGRESS, ~alive, limit=MOST)
@@ -555,7 +555,7 @@ def accounts_to_look_at(connection: Connection, accounts: Collection[str], since
     return sorted(connection.scalars(query))
 
 
-def to_look_for(connection: Connection, account: str, far_end: str | None, since: datetime) -> list[Kept]:
+def to_look_for(connection: Connection, account: str, far_end: str | None, since: datetime) -> list[StoredDial]:
     """Dials of *account* that may have rung at its present *far_end*: those that were looked for the longest ago.
 
     A person may be mistaken: what they spoke of is looked for too, if it was tried *since*.
@@ -577,7 +577,7 @@ def stop_looking_elsewhere(
     connection.execute(update(dials).where(over).values(resolution=NOT_FOUND, finished_at=to_micros(now)))
 
 
-def hear(connection: Connection, dial: Kept, far_ends: FarEnds, now: datetime) -> Kept:
+def hear(connection: Connection, dial: StoredDial, far_ends: FarEnds, now: datetime) -> StoredDial:
     """The *dial*, placed if it was not known to be and the vendor tells of it in the journal, or of an earlier try."""
     if dial.state == IN_PROGRESS or (dial.state == PLACED and dial.resolution != STATED):
         return dial
@@ -610,7 +610,7 @@ def _conversation_of_try(connection: Connection, account: str, dial_id: str, tri
     return connection.scalar(select(links.c.conversation_id).where(this))
 
 
-def is_elsewhere(dial: Kept, far_ends: FarEnds) -> bool:
+def is_elsewhere(dial: StoredDial, far_ends: FarEnds) -> bool:
     """Whether the *dial* went to another PBX than its account speaks to now, which cannot tell of it."""
     return dial.far_end is not None and far_ends.get(dial.account) != dial.far_end
 
@@ -618,7 +618,7 @@ def is_elsewhere(dial: Kept, far_ends: FarEnds) -> bool:
 def settle(
     connection: Connection,
     account: str,
-    wanted: Collection[Kept],
+    wanted: Collection[StoredDial],
     seen: Sequence[Seen],
     latest: timedelta,
     now: datetime,
@@ -673,8 +673,8 @@ def _told_in(connection: Connection, conversation_id: str | None) -> Ending | No
 
 
 def _assigned(
-    connection: Connection, account: str, rest: Sequence[Kept], seen: Sequence[Seen], latest: timedelta
-) -> list[tuple[Kept, Seen]]:
+    connection: Connection, account: str, rest: Sequence[StoredDial], seen: Sequence[Seen], latest: timedelta
+) -> list[tuple[StoredDial, Seen]]:
     """Which unknown dial has which of the calls *seen*: those of *rest*, and others that were dialled near them."""
     calls = list({each.call_id or each.record_id: each for each in reversed(seen)}.values())
     if not rest or not calls:
@@ -716,7 +716,7 @@ def _owners(connection: Connection, account: str, call: Seen) -> set[str]:
     return set(_linked_to(connection, conversation_id, "dial_id"))
 
 
-def _distance(dial: Kept, call: Seen, owners: set[str], latest: timedelta) -> float | None:
+def _distance(dial: StoredDial, call: Seen, owners: set[str], latest: timedelta) -> float | None:
     """How far in seconds the call began from the dial; None when it cannot be its call, less than 0 when it is."""
     if dial.dial_id in owners or (dial.call_id is not None and dial.call_id == call.call_id):
         return -1
@@ -736,7 +736,7 @@ def _distance(dial: Kept, call: Seen, owners: set[str], latest: timedelta) -> fl
 # Conversations of dials
 
 
-def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> None:
+def _link(connection: Connection, dial: StoredDial, ending: Ending, now: datetime) -> None:
     call_id, record_id = ending.call_id, ending.record_id
     found, evidence = _conversation_with(connection, dial.account, call_id, record_id), ending.evidence
     if found is None and dial.conversation_id is None and not call_id:
@@ -767,7 +767,7 @@ def _link(connection: Connection, dial: Kept, ending: Ending, now: datetime) -> 
             connection.execute(update(dials).where(dials.c.dial_id == dial.dial_id).values(call_id=known))
 
 
-def _unlink(connection: Connection, dial: Kept) -> None:
+def _unlink(connection: Connection, dial: StoredDial) -> None:
     """Take the dial out of its conversation, which goes too when nothing else is in it."""
     if dial.conversation_id is None:
         return
@@ -791,7 +791,7 @@ def _conversation_with(connection: Connection, account: str, call_id: str | None
     return found[0][0] if found else None
 
 
-def _heard_first(connection: Connection, dial: Kept, now: datetime) -> str | None:
+def _heard_first(connection: Connection, dial: StoredDial, now: datetime) -> str | None:
     """The conversation of a call without an id from the vendor, of which events told while the vendor was asked."""
     since, until = to_micros(dial.tried_at - _SKEW), to_micros(now + _SKEW)
     given = {"of_account": dial.account, "of_extension": dial.extension, "since": since, "until": until}
@@ -811,18 +811,18 @@ def _linked_to(connection: Connection, conversation_id: str, kind: str) -> list[
 
 def _all(
     connection: Connection, *conditions: Any, limit: int | None = None, order: Sequence[Any] = (dials.c.created_at,)
-) -> list[Kept]:
+) -> list[StoredDial]:
     query = _LINKED.where(*conditions).order_by(*order).limit(limit)
     return [_kept(row) for row in connection.execute(query)]
 
 
-def _first(connection: Connection, query: Prepared, **given: str | None) -> Kept | None:
+def _first(connection: Connection, query: Prepared, **given: str | None) -> StoredDial | None:
     found = query.rows(connection, given)
     return _kept(found[0]) if found else None
 
 
-def _kept(row: Sequence[Any]) -> Kept:
-    return Kept(**_read(_COLUMNS, row))
+def _kept(row: Sequence[Any]) -> StoredDial:
+    return StoredDial(**_read(_COLUMNS, row))
 
 
 def _read(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

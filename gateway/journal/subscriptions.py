@@ -21,7 +21,7 @@ class SigningKey:
 
 
 @attrs.frozen(kw_only=True)
-class Kept:
+class StoredSubscription:
     """A subscription as the journal keeps it."""
 
     subscription: Subscription
@@ -32,20 +32,20 @@ class Kept:
         return [each.secret for each in self.keys if each.until is None or each.until > now]
 
 
-def add(connection: Connection, kept: Kept) -> None:
+def add(connection: Connection, kept: StoredSubscription) -> None:
     """Write a new one."""
     row = {"subscription_id": kept.subscription.subscription_id, "caller": kept.subscription.key}
     connection.execute(insert(subscriptions), [row | columns(kept)])
 
 
-def find(connection: Connection, subscription_id: str) -> Kept | None:
+def find(connection: Connection, subscription_id: str) -> StoredSubscription | None:
     """The one with this id."""
     query = select(subscriptions).where(subscriptions.c.subscription_id == subscription_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else _kept(row)
 
 
-def of_key(connection: Connection, key: str | None) -> list[Kept]:
+def of_key(connection: Connection, key: str | None) -> list[StoredSubscription]:
     """Those that the key called *key* made, or all, oldest first."""
     query = select(subscriptions).order_by(subscriptions.c.created_at, subscriptions.c.subscription_id)
     if key is not None:
@@ -59,13 +59,13 @@ def count(connection: Connection, key: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def active(connection: Connection) -> list[Kept]:
+def active(connection: Connection) -> list[StoredSubscription]:
     """Those to which events are delivered."""
     query = select(subscriptions).where(subscriptions.c.state == SubscriptionState.ACTIVE)
     return [_kept(row) for row in connection.execute(query).mappings()]
 
 
-def change(connection: Connection, subscription_id: str, values: Mapping[str, Any]) -> Kept | None:
+def change(connection: Connection, subscription_id: str, values: Mapping[str, Any]) -> StoredSubscription | None:
     """Write *values* by column; gives what it is then, None when there is none."""
     where = subscriptions.c.subscription_id == subscription_id
     connection.execute(update(subscriptions).where(where).values(dict(values)))
@@ -77,7 +77,7 @@ def remove(connection: Connection, subscription_id: str) -> None:
     connection.execute(delete(subscriptions).where(subscriptions.c.subscription_id == subscription_id))
 
 
-def columns(kept: Kept) -> dict[str, Any]:
+def columns(kept: StoredSubscription) -> dict[str, Any]:
     """What can change of *kept*, by column."""
     one = kept.subscription
     return {
@@ -95,11 +95,11 @@ def columns(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _kept(row: RowMapping) -> Kept:
+def _kept(row: RowMapping) -> StoredSubscription:
     keys = (
         SigningKey(secret=Secret(text), until=until and from_micros(until)) for text, until in loads(row["secrets"])
     )
-    return Kept(
+    return StoredSubscription(
         subscription=Subscription(
             subscription_id=row["subscription_id"],
             key=row["caller"],

@@ -18,11 +18,11 @@ import attrs
 from gateway_contracts import JournalError, dumps, loads
 
 from ..journal import deliveries, leases, subscriptions
-from ..journal.deliveries import Due, Outcome, Planned
+from ..journal.deliveries import DeliveryOutcome, Due, Planned
 from ..journal.opening import Journal
 from ..journal.reading import EventSelection
 from ..journal.schema import to_micros
-from ..journal.subscriptions import Kept
+from ..journal.subscriptions import StoredSubscription
 from ..keys import Keyring
 from ..logs import log, place_of
 from ..metrics import Metrics
@@ -157,12 +157,12 @@ class Deliverer:
             self._listening.close()
         self._listens = wanted
 
-    async def _entitled(self, found: Sequence[Kept], now: datetime) -> list[Kept]:
+    async def _entitled(self, found: Sequence[StoredSubscription], now: datetime) -> list[StoredSubscription]:
         """Those of *found* whose key may still read events; the others are disabled."""
         entitled = []
         for kept in found:
-            caller = self.keyring.named(kept.subscription.key)
-            if caller is not None and "events" in caller.scopes:
+            client = self.keyring.named(kept.subscription.key)
+            if client is not None and "events" in client.scopes:
                 entitled.append(kept)
                 continue
             identity = kept.subscription.subscription_id
@@ -172,7 +172,7 @@ class Deliverer:
             log.warning("subscription.disabled", subscription=identity, reason="key")
         return entitled
 
-    async def _plan(self, active: Sequence[Kept], now: datetime) -> None:
+    async def _plan(self, active: Sequence[StoredSubscription], now: datetime) -> None:
         """Make deliveries of the next events, a page of them at most."""
         start = min(each.subscription.after for each in active)
         if start >= self.journal.log.head:
@@ -189,7 +189,7 @@ class Deliverer:
         if reached < self.journal.log.head:
             self._woken.set()
 
-    def _start(self, kept: Kept, due: Due) -> None:
+    def _start(self, kept: StoredSubscription, due: Due) -> None:
         task = asyncio.create_task(self._deliver(kept, due), name=due.subscription_id)
         self._under_way[due.delivery_id] = task
 
@@ -199,7 +199,7 @@ class Deliverer:
 
         task.add_done_callback(over)
 
-    async def _deliver(self, kept: Kept, due: Due) -> None:
+    async def _deliver(self, kept: StoredSubscription, due: Due) -> None:
         """Make one attempt and write its outcome."""
         one = kept.subscription
         accounts = selection_of(kept, self.keyring).accounts
@@ -234,8 +234,8 @@ class Deliverer:
             else:
                 return
 
-    def _outcome(self, due: Due, result: SendResult, at: datetime) -> Outcome:
-        known = partial(Outcome, due=due, at=at, milliseconds=result.milliseconds, status=result.status)
+    def _outcome(self, due: Due, result: SendResult, at: datetime) -> DeliveryOutcome:
+        known = partial(DeliveryOutcome, due=due, at=at, milliseconds=result.milliseconds, status=result.status)
         status = result.status or 0
         if 200 <= status < 300:
             return known(state=DeliveryState.DELIVERED, error=None)
@@ -250,10 +250,10 @@ class Deliverer:
         return known(state=DeliveryState.PENDING, error=error, next_at=self.clock.now() + pause)
 
 
-def selection_of(kept: Kept, keyring: Keyring) -> EventSelection:
+def selection_of(kept: StoredSubscription, keyring: Keyring) -> EventSelection:
     """What a subscription is sent: what it asks for, of the accounts that its key may use now."""
-    one, caller = kept.subscription, keyring.named(kept.subscription.key)
-    allowed = caller.accounts if caller is not None else frozenset[str]()
+    one, client = kept.subscription, keyring.named(kept.subscription.key)
+    allowed = client.accounts if client is not None else frozenset[str]()
     return EventSelection.narrowed(
         accounts=one.accounts, types=one.types, extension=one.extension, number=one.number, allowed=allowed
     )
@@ -265,5 +265,5 @@ def message(event: Mapping[str, object]) -> bytes:
     return dumps({"type": event["type"], "timestamp": moment, "data": event})
 
 
-def _over(due: Due, at: datetime, error: str) -> Outcome:
-    return Outcome(due=due, state=DeliveryState.FAILED, at=at, milliseconds=0, status=None, error=error)
+def _over(due: Due, at: datetime, error: str) -> DeliveryOutcome:
+    return DeliveryOutcome(due=due, state=DeliveryState.FAILED, at=at, milliseconds=0, status=None, error=error)

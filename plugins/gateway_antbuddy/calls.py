@@ -20,7 +20,7 @@ from .words import Side, parties_of
 GREGORIAN = 62_167_219_200  # seconds from the year 0, which the switch counts from, to 1970
 REMEMBERED = 20_000  # legs, of calls that have ended too: what is told twice must not begin a new call
 MAX_LEGS = 500  # of one call; then those that ended first are forgotten
-MAX_TEXT = 512  # characters; what is longer is no id, number or name
+MAX_VALUE = 512  # characters; what is longer is no id, number or name
 _MAX_SECONDS = 10_000_000
 _LATEST = 4_102_444_800  # 2100, in seconds since 1970
 
@@ -299,7 +299,7 @@ def _shown(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_plain(value: Any) -> bool:
-    return len(value) <= MAX_TEXT if isinstance(value, str) else not isinstance(value, dict | list)
+    return len(value) <= MAX_VALUE if isinstance(value, str) else not isinstance(value, dict | list)
 
 
 def _direction(first: Leg, second: Leg | None) -> Direction:
@@ -355,7 +355,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).strip()
-    return text if 0 < len(text) <= MAX_TEXT else None
+    return text if 0 < len(text) <= MAX_VALUE else None
 
 
 def _user(value: Any) -> str | None:

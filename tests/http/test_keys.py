@@ -205,7 +205,7 @@ def test_a_new_key_fits_its_hash_and_no_other():
     (key, sha256), (other, _) = new_key(), new_key()
     keyring = Keyring([KeyConfig(name="crm", sha256=sha256, scopes=("calls",))])
 
-    assert "crm" == keyring.caller(f"Bearer {key}").name
+    assert "crm" == keyring.client(f"Bearer {key}").name
     assert key != other
     assert (64, True) == (len(sha256), key.startswith("gw_") and len(key) > 40)
     assert key not in repr(KeyConfig(name="crm", sha256=sha256, scopes=()))
@@ -213,7 +213,7 @@ def test_a_new_key_fits_its_hash_and_no_other():
 
 def test_keys_are_compared_in_constant_time():
     """All of them, always, by `compare_digest`: structure is all that a test can look at."""
-    source = inspect.getsource(keys.Keyring.caller)
+    source = inspect.getsource(keys.Keyring.client)
 
     assert "compare_digest" in source
     assert "break" not in source.split()

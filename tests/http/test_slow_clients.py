@@ -1,4 +1,4 @@
-"""Answers that nobody takes: the connection is cut off after a while, and at once when the sidecar stops."""
+"""SlowClients that nobody takes: the connection is cut off after a while, and at once when the sidecar stops."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from gateway_contracts import Audio, Customer, Customers, Recording
 from gateway import Page
 from gateway.http import slow_clients as answers
 from gateway.http.server import serving
-from gateway.http.slow_clients import Answers
+from gateway.http.slow_clients import SlowClients
 from tests.events.calls import until
 
 PATIENCE_SECONDS = 20
@@ -105,7 +105,7 @@ async def take_some(transport, far):
 async def test_a_client_that_takes_little_by_little_is_not_dropped(connection):
     """However long the whole takes; and from when it takes nothing it has as long as any other."""
     transport, far = connection
-    watched = Answers()
+    watched = SlowClients()
     watched.expect(transport)
     for now in (0, 29, 58, 87):
         watched.look(now, 30)
@@ -124,7 +124,7 @@ async def test_a_client_for_whom_nothing_waits_is_not_dropped(connection):
     transport, far = connection
     while transport.get_write_buffer_size():
         await take_some(transport, far)
-    watched = Answers()
+    watched = SlowClients()
     watched.expect(transport)
     for now in range(0, 1_000, 100):
         watched.look(now, 30)
@@ -135,7 +135,7 @@ async def test_a_client_for_whom_nothing_waits_is_not_dropped(connection):
 async def test_closed_connections_are_forgotten(connection):
     """Sidecars run for months."""
     transport, _ = connection
-    watched = Answers()
+    watched = SlowClients()
     watched.expect(transport)
     watched.expect(None)
     watched.look(0, 30)
