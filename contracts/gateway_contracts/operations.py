@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
-from .errors import Unsupported
+from .errors import ERRORS, GatewayError, Unsupported
 from .models import Audio, Page
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -29,6 +29,9 @@ REQUIRED: Any = inspect.Parameter.empty
 
 KEPT_BY_GATEWAY = frozenset({"idempotency_key", "metadata", "dial_id"})
 """The arguments that the gateway itself keeps: an adapter gets them only where its method names them."""
+
+
+_BY_NAME = {kind.__name__: kind for kind in ERRORS.values()}
 
 
 class Location(StrEnum):
@@ -78,6 +81,8 @@ class Operation:
     since: str | None
     summary: str
     description: str
+    errors: frozenset[type[GatewayError]]
+    """The errors that its docstring declares (`Raises:`)."""
 
     @property
     def reads(self) -> bool:
@@ -164,10 +169,11 @@ def _in_words(name: str) -> str:
 
 @functools.cache
 def operations_of(interface: type) -> Mapping[str, Operation]:
-    """The operations that *interface* declares, by name, in the order of declaration."""
+    """The operations that *interface* and its parts declare, by name, in the order of declaration."""
     return {
         name: _derive(interface, name, method)
-        for name, method in vars(interface).items()
+        for part in interface.__mro__
+        for name, method in vars(part).items()
         if hasattr(method, "__operation__")
     }
 
@@ -194,7 +200,9 @@ def _derive(interface: type, name: str, method: Any) -> Operation:
                 sent_as=headers.get(parameter.name, parameter.name),
             )
         )
-    summary, _, description = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
+    doc = inspect.cleandoc(method.__doc__ or "")
+    summary, _, description = doc.partition("\n\n")
+    _, _, raises = doc.partition("Raises:")
     return Operation(
         name=name,
         interface=interface_name(interface),
@@ -209,6 +217,7 @@ def _derive(interface: type, name: str, method: Any) -> Operation:
         since=since,
         summary=" ".join(summary.split()),
         description=description.strip(),
+        errors=frozenset(kind for name, kind in _BY_NAME.items() if re.search(rf"\b{name}\b", raises)),
     )
 
 

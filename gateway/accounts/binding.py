@@ -8,7 +8,16 @@ import functools
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
-from gateway_contracts import Events, GatewayError, Operation, Unsupported, WebhookRequest, operations_of
+from gateway_contracts import (
+    Events,
+    EventStream,
+    GatewayError,
+    Hooks,
+    Operation,
+    Unsupported,
+    WebhookRequest,
+    operations_of,
+)
 
 T = TypeVar("T")
 
@@ -69,6 +78,8 @@ def _named(operation: Operation, args: tuple[Any, ...], kwargs: Mapping[str, Any
 async def _parse_webhook(self: Any, request: WebhookRequest) -> Any:
     if self._adapter is None:
         raise Unsupported("Webhooks are parsed where the account's adapter runs")
+    if not isinstance(self._adapter, Hooks):
+        raise Unsupported("The vendor sends no webhooks: its events come by follow_events", account=self._account)
     with _naming(self._account):
         return await self._adapter.parse_webhook(request)
 
@@ -76,6 +87,8 @@ async def _parse_webhook(self: Any, request: WebhookRequest) -> Any:
 async def _follow_events(self: Any) -> Any:
     if self._adapter is None:
         raise Unsupported("Events are followed where the account's adapter runs")
+    if not isinstance(self._adapter, EventStream):
+        raise Unsupported("The vendor has no stream of events: it sends webhooks", account=self._account)
     with _naming(self._account):
         events = self._adapter.follow_events()
         try:

@@ -15,10 +15,14 @@ from gateway_contracts import (
     Origin,
     OutcomeUnknown,
     Page,
+    RateLimited,
     Timeouts,
     Unsupported,
+    VendorAuthFailed,
     VendorProtocolError,
+    VendorRejected,
     VendorTimeout,
+    VendorUnavailable,
 )
 from gateway_contracts.deadlines import Deadlines
 from gateway_contracts.operations import KEPT_BY_GATEWAY
@@ -27,6 +31,18 @@ from ..logs import log, place_of
 from ..skipped import digest_of, skipped_rows
 from .arguments import check_arguments, checks_of
 
+# What every operation may raise. Only a key that is refused here, or an argument, is the client's doing.
+_OF_ANY = (
+    InvalidRequest,
+    Unsupported,
+    VendorAuthFailed,
+    VendorProtocolError,
+    VendorRejected,
+    VendorTimeout,
+    VendorUnavailable,
+    OutcomeUnknown,
+    RateLimited,
+)
 _SKIPPED_KNOWN = 1_000  # rows of one account that were logged
 
 
@@ -70,13 +86,15 @@ class Guard:
         try:
             checked = check_arguments(operation, arguments)
             _refuse_key(checked)
-            method = getattr(self._adapter, operation.name)
+            method = getattr(self._adapter, operation.name, None)
+            if method is None:  # of the part of an interface that the adapter does not inherit
+                raise Unsupported(f"The {self._vendor} plugin has no {operation.interface}.{operation.name}")
             handed = _handed(operation, method, checked, self._vendor)
             with self._deadlines.after(self._deadline(operation, checked)):
                 answer = await method(**handed)
             _check_answer(operation, answer)
         except GatewayError as error:
-            failure = error
+            failure = self._declared(operation, error)
         except asyncio.CancelledError:
             log.warning(
                 "operation.cancelled",
@@ -109,6 +127,26 @@ class Guard:
             milliseconds=_milliseconds(started),
         )
         raise failure
+
+    def _declared(self, operation: Operation, error: GatewayError) -> GatewayError:
+        """*error*, if *operation* declares it. Another becomes what applications are told to expect: the vendor is
+        unavailable where trying again may help, else its answer makes no sense. What is known of ringing stays.
+        """
+        if isinstance(error, (*_OF_ANY, *operation.errors)):
+            return error
+        kind = VendorUnavailable if error.retryable else VendorProtocolError
+        text = f"{error.message} ({error.code}, which {operation.name} does not raise)"
+        log.warning("operation.undeclared", account=self._account, operation=operation.name, code=error.code)
+        told = kind(
+            text,
+            origin=Origin.VENDOR,
+            vendor_code=error.vendor_code,
+            dial_state=error.dial_state,
+            dial_id=error.dial_id,
+            retry_after=error.retry_after,
+        )
+        told.__cause__ = error
+        return told
 
     def _tell_skipped(self, operation: Operation, page: Page[Any]) -> None:
         """Log that rows could not be read, once for each row: lists are read again and again."""

@@ -38,8 +38,8 @@ class Listener:
         while True:
             code = "ended"
             try:
-                events = cast("Events", self.account.adapter).follow_events()
-                async with contextlib.aclosing(cast("AsyncGenerator[CallEvent, None]", events)):
+                events = cast("AsyncGenerator[CallEvent, None]", self.account.events.follow_events())
+                async with contextlib.aclosing(events):
                     async for event in events:
                         await self._keep(event)
                         pauses = self.pauses()

@@ -15,7 +15,7 @@ from gateway_contracts import (
     ClickToCall,
     DialState,
     Direction,
-    Events,
+    EventStream,
     History,
     InvalidRequest,
     NotFound,
@@ -25,7 +25,6 @@ from gateway_contracts import (
     RecordingLink,
     StartedCall,
     VendorProtocolError,
-    lacking,
 )
 from gateway_contracts.arguments import refuse
 from gateway_contracts.cursors import other_filters
@@ -36,7 +35,7 @@ from . import Settings, history, wire
 from .limits import RequestLimit
 from .recordings import Recordings
 from .requests import RETRIED, Requests, classify
-from .stream import EventStream, Pauses, pauses
+from .stream import CallStream, Pauses, pauses
 from .words import Side, direction_of, parties_of
 
 _PLACED = range(200, 300)  # 004:51 has the status, and no body
@@ -51,7 +50,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["A
 
 
 @attrs.frozen
-class AntBuddy(ClickToCall, History, Recording, Events):
+class AntBuddy(ClickToCall, History, Recording, EventStream):
     """One account of AntBuddy."""
 
     account: Account
@@ -321,11 +320,6 @@ class AntBuddy(ClickToCall, History, Recording, Events):
 
     # Events
 
-    # The vendor sends no webhooks.
-    list_hooks = create_hook = delete_hook = parse_webhook = lacking(
-        "antbuddy sends no webhooks: its events come over a socket, by follow_events"
-    )
-
     async def follow_events(self) -> AsyncGenerator[CallEvent, None]:
         """Follow the account's calls as they happen, over the vendor's socket; the token's request is 004:8.
 
@@ -341,7 +335,7 @@ class AntBuddy(ClickToCall, History, Recording, Events):
                 f"Events need the account's id on the vendor's switch: ask the vendor for it and set {place}",
                 account=self.account.name,
             )
-        stream = EventStream(
+        stream = CallStream(
             account=self.account,
             session=self.http.session,
             url=self.settings.socket_url,

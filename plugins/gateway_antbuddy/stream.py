@@ -41,7 +41,7 @@ pauses: Pauses = functools.partial(delays, 1.0, 60.0)
 
 
 @attrs.frozen(kw_only=True)
-class EventStream:
+class CallStream:
     """Follows the events of an account. *token* gives a fresh token; *pauses* are waited between connections."""
 
     account: Account

@@ -92,7 +92,7 @@ class _WebhookRow:
 
 
 @attrs.frozen(kw_only=True)
-class Hooks:
+class Registrations:
     """The hooks of one account, at the paths and with the *events* of its vendor's edition."""
 
     http: HttpClient

@@ -16,7 +16,7 @@ from gateway_antbuddy.calls import GREGORIAN, MAX_LEGS, Calls
 from gateway_antbuddy.limits import RequestLimit
 from gateway_antbuddy.packets import PacketType, packets
 from gateway_antbuddy.sockets import MAX_SILENCE, MIN_SILENCE, open_connection
-from gateway_antbuddy.stream import STEADY_SECONDS, EventStream
+from gateway_antbuddy.stream import STEADY_SECONDS, CallStream
 from gateway_antbuddy.wire import call_id_of
 from gateway_contracts import Account, Timeouts, dumps, from_settings
 from gateway_simulators import Fault, ManualClock
@@ -222,7 +222,7 @@ async def test_a_connection_that_lasted_begins_the_pauses_anew(pbx):
     time, pauses = [0.0], []
     own = from_settings(settings_of(pbx), Settings, Secret)
     async with open_adapter(Account(name="hanoi"), own) as adapter:
-        stream = EventStream(
+        stream = CallStream(
             account=adapter.account,
             session=adapter.http.session,
             url=pbx.socket_url,

@@ -21,7 +21,7 @@ from ..operations import Operation, operations_of
 from .agents import Agents
 from .calls import CallControl, ClickToCall
 from .campaigns import Campaigns, Customers
-from .events import Events
+from .events import Events, EventStream, Hooks
 from .history import History, Recording, Reports
 from .tenants import Tenants
 
@@ -33,8 +33,10 @@ __all__ = [
     "Campaigns",
     "ClickToCall",
     "Customers",
+    "EventStream",
     "Events",
     "History",
+    "Hooks",
     "Recording",
     "Reports",
     "Tenants",
@@ -61,6 +63,11 @@ OPERATIONS: Mapping[str, Operation] = {
 """Every operation by its name, which no two interfaces share."""
 
 
+_PARTS: Mapping[type, tuple[type, ...]] = {Events: (Hooks, EventStream)}
+
+
 def interfaces_of(adapter: type) -> tuple[type, ...]:
-    """The interfaces that the class of an adapter inherits, which is what it can do."""
-    return tuple(interface for interface in INTERFACES if issubclass(adapter, interface))
+    """The interfaces that the class of an adapter inherits, which is what it can do. A part of `Events` (`Hooks` or
+    `EventStream`) stands for `Events`, whose other operations the account refuses.
+    """
+    return tuple(each for each in INTERFACES if issubclass(adapter, _PARTS.get(each, each)))

@@ -9,8 +9,8 @@ from ..operations import operation
 from ..secrets import Secret
 
 
-class Events(ABC):
-    """Learn what happens while it happens.
+class Hooks(ABC):
+    """The vendor calls us: it sends webhooks to the addresses that are registered with it.
 
     async def parse_webhook(self, request):
         try:
@@ -55,12 +55,37 @@ class Events(ABC):
 
         An event we have no word for is of type `unknown`, with the vendor's answer in `raw`.
 
-        Raises: InvalidRequest when the body cannot be understood at all; Unsupported when the vendor sends none.
+        Raises: InvalidRequest when the body cannot be understood at all.
         """
+
+
+class EventStream(ABC):
+    """We listen to the vendor: it sends events over a connection that the adapter opens.
+
+    async def follow_events(self):
+        async for line in self.lines():
+            row = from_json(loads(line), StreamRow)
+            yield self._event(row, event_id=f"{row.call}-{row.state}", received_at=datetime.now(UTC))
+    """
+
+    scope: ClassVar[str] = "admin"
 
     @abstractmethod
     def follow_events(self) -> AsyncIterator[CallEvent]:
         """Events of a vendor that is listened to and does not call us; never ends by itself.
 
-        Raises: Unsupported, when first asked for an event, where the vendor calls us.
+        The adapter connects, and connects again. When first asked for an event it raises: InvalidRequest when a setting
+        is missing, VendorAuthFailed when the vendor refuses the credentials.
         """
+
+
+class Events(Hooks, EventStream):
+    """Learn what happens while it happens, both ways. An adapter whose vendor knows one way inherits that part only.
+
+    async def parse_webhook(self, request):
+        try:
+            row = from_json(loads(request.body), HookRow)
+        except ValueError as error:
+            raise InvalidRequest("That is no webhook of the vendor") from error
+        return [self._event(row, event_id=f"{row.call}-{row.state}", received_at=request.received_at)]
+    """

@@ -19,7 +19,7 @@ from gateway_contracts import (
     ClickToCall,
     DialState,
     Direction,
-    Events,
+    EventStream,
     EventType,
     GatewayError,
     History,
@@ -77,7 +77,7 @@ def classify(response: Response) -> GatewayError | None:
 
 
 @attrs.frozen
-class Acme(ClickToCall, CallControl, History, Recording, Events):
+class Acme(ClickToCall, CallControl, History, Recording, EventStream):
     """One account of Acme."""
 
     account: Account
@@ -334,10 +334,6 @@ class Acme(ClickToCall, CallControl, History, Recording, Events):
             received_at=datetime.now(UTC),
             raw={"gap": {"after": after, "last": last}},
         )
-
-    list_hooks = create_hook = delete_hook = parse_webhook = lacking(
-        "acme sends no webhooks: its events come by follow_events"
-    )
 
     # Requests
 

@@ -21,11 +21,11 @@ from gateway_contracts import (
     ClickToCall,
     DialState,
     Direction,
-    Events,
     EventType,
     GatewayError,
     History,
     Hook,
+    Hooks,
     InvalidRequest,
     Leg,
     NotFound,
@@ -43,14 +43,13 @@ from gateway_contracts import (
     VendorProtocolError,
     VendorRejected,
     WebhookRequest,
-    lacking,
 )
 from gateway_contracts.arguments import refuse
 from gateway_contracts.http import HttpClient
 from gateway_contracts.rows import read_rows
 
 from ..calls import Calls, asked
-from ..hooks import Hooks, parse_webhook
+from ..hooks import Registrations, parse_webhook
 from ..pages import total_of
 from ..reading import Reading, is_empty
 from ..records import Records
@@ -75,7 +74,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
             paths=paths,
             reading=reading,
             calls=Calls(http=http, reading=reading),
-            hooks=Hooks(
+            hooks=Registrations(
                 http=http,
                 reading=reading,
                 list_path=paths["list_hooks"],
@@ -104,7 +103,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
 
 
 @attrs.frozen(kw_only=True)
-class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Agents, Tenants):
+class Tel4vnV1(ClickToCall, CallControl, History, Recording, Hooks, Reports, Agents, Tenants):
     """One account of a TEL4VN v1 PBX. *paths* are those of its operations, by the names of `wire.PATHS`."""
 
     account: Account
@@ -113,7 +112,7 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     paths: Mapping[str, str]
     reading: Reading
     calls: Calls
-    hooks: Hooks
+    hooks: Registrations
     recorded: Records
     reports: CallReports
     tenants: TenantAdministration
@@ -300,8 +299,6 @@ class Tel4vnV1(ClickToCall, CallControl, History, Recording, Events, Reports, Ag
     async def parse_webhook(self, request: WebhookRequest) -> Sequence[CallEvent]:
         """Read a webhook (003:218-251)."""
         return parse_webhook(self.reading, request)
-
-    follow_events = lacking("tel4vn-v1 sends webhooks and has no stream of events")
 
     # Reports
 

@@ -23,11 +23,11 @@ from gateway_contracts import (
     CustomerState,
     DialState,
     Direction,
-    Events,
     EventType,
     GatewayError,
     History,
     Hook,
+    Hooks,
     Leg,
     Outcome,
     Page,
@@ -47,7 +47,7 @@ from gateway_contracts.http import Effect, HttpClient, segment
 from gateway_contracts.rows import Rows, read_row, read_rows
 
 from ..calls import Calls, asked
-from ..hooks import HOOK_EVENTS, HOOK_EVENTS_2023, Hooks, parse_webhook
+from ..hooks import HOOK_EVENTS, HOOK_EVENTS_2023, Registrations, parse_webhook
 from ..pages import Came, ids_of, start, turn
 from ..reading import Reading, is_empty, read
 from ..records import Records
@@ -73,7 +73,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
             paths=known,
             reading=reading,
             calls=Calls(http=http, reading=reading),
-            hooks=Hooks(
+            hooks=Registrations(
                 http=http,
                 reading=reading,
                 list_path=known["list_hooks"],
@@ -98,7 +98,7 @@ async def open_adapter(account: Account, settings: Settings) -> AsyncIterator["T
 
 
 @attrs.frozen(kw_only=True)
-class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Campaigns, Customers):
+class Tel4vnV2(ClickToCall, CallControl, History, Recording, Hooks, Agents, Campaigns, Customers):
     """One account of a TEL4VN v2 call center. *paths* are those of its edition, by the names of `wire.PATHS`."""
 
     account: Account
@@ -107,7 +107,7 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
     paths: Mapping[str, str]
     reading: Reading
     calls: Calls
-    hooks: Hooks
+    hooks: Registrations
     recorded: Records
     queues: Queues
 
@@ -270,8 +270,6 @@ class Tel4vnV2(ClickToCall, CallControl, History, Recording, Events, Agents, Cam
     async def parse_webhook(self, request: WebhookRequest) -> Sequence[CallEvent]:
         """Read a webhook (002:227-261)."""
         return parse_webhook(self.reading, request)
-
-    follow_events = lacking("tel4vn-v2 sends webhooks and has no stream of events")
 
     # Agents
 
