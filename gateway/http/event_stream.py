@@ -8,7 +8,7 @@ when that takes too long. So it holds up no other reader, and needs no queue.
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import attrs
 from aiohttp import HttpVersion11, web
@@ -21,7 +21,7 @@ from ..journal.reading import MAX_CHARACTERS, EventSelection
 from ..keys import Client
 from ..logs import log
 from ..models import MAX_SEQ, EventPage, EventQuery
-from ..parameters import read_query, sent_once
+from ..parameters import sent_once
 from .slow_clients import STUCK_SECONDS
 
 SSE = "text/event-stream"
@@ -55,12 +55,11 @@ class Readers:
             if not stream.live:
                 stream.drop()
 
-    async def answer(self, request: web.Request, client: Client, headers: Mapping[str, str]) -> web.StreamResponse:
-        """A page, or a stream where *request* accepts one; a stream carries *headers*.
+    async def read(self, request: web.Request, client: Client, query: EventQuery) -> EventPage | web.StreamResponse:
+        """A page of events, or the response of a stream where *request* accepts one.
 
         Raises: InvalidRequest, NotFound, Forbidden, RateLimited, JournalError.
         """
-        query = read_query(request.query, EventQuery)
         for name in query.account:
             client.check(name, "events")
         check_filter(self._gateway.__getitem__, query)
@@ -73,9 +72,8 @@ class Readers:
         self._count += 1
         try:
             if streamed:
-                return await self._stream(request, wanted, query, headers)
-            page = await self._page(wanted, query)
-            return web.Response(body=dumps(to_json(page, raw=query.raw)), content_type="application/json")
+                return await self._stream(request, wanted, query)
+            return await self._page(wanted, query)
         finally:
             self._count -= 1
 
@@ -125,14 +123,12 @@ class Readers:
 
     # Streams
 
-    async def _stream(
-        self, request: web.Request, wanted: EventSelection, query: EventQuery, headers: Mapping[str, str]
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, wanted: EventSelection, query: EventQuery) -> web.StreamResponse:
         after = _last_event_id(request, query.after)
         seq = (await place(self._log, None))[0] if after is None else after
         response = web.StreamResponse(
-            # The last is for nginx, which keeps answers back otherwise.
-            headers={**headers, "Content-Type": SSE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            # The last is for nginx, which keeps responses back otherwise.
+            headers={"Content-Type": SSE, "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
         stream = _Stream(request, wanted, query.raw, seq)

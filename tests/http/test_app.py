@@ -14,7 +14,7 @@ from gateway_memory import Settings
 from gateway_memory.adapter import Memory
 
 from gateway import ConfigError, DialState, Gateway, StartedCall, make_app
-from gateway.http import app as gateway_proxy
+from gateway.http import handlers, request_bodies
 from gateway.http.openapi import make_openapi
 
 DIAL = {"extension": "101", "number": "0899098899"}
@@ -195,7 +195,7 @@ async def test_json_may_name_its_charset(http):
 
 async def test_a_body_that_is_too_large_is_refused(http, gateway):
     """Nothing rang."""
-    content = json.dumps({**DIAL, "caller_id_name": "x" * gateway_proxy.MAX_BODY_BYTES}).encode()
+    content = json.dumps({**DIAL, "caller_id_name": "x" * request_bodies.MAX_BODY_BYTES}).encode()
 
     answer = await http("POST", CALLS, data=io.BytesIO(content), headers=JSON)
 
@@ -658,7 +658,7 @@ async def test_a_fault_of_ours_is_answered_and_logged_without_its_text(http, cap
     def fail(*_):
         raise RuntimeError("s3cr3t")
 
-    monkeypatch.setattr(gateway_proxy, "_describe", fail)
+    monkeypatch.setattr(handlers, "as_plain_list", fail)
 
     answer = await http("GET", "/v1/accounts")
 
