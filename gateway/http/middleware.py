@@ -52,7 +52,7 @@ class Middleware:
         if not given or not _OUR_REQUEST_ID.fullmatch(given):
             given = f"{random.getrandbits(64):016x}"  # no secret
         request[_REQUEST_ID] = request_id = given
-        self.slow_clients.expect(request.transport)
+        self.slow_clients.watch(request.transport)
         code = OK
         # Each request has a task and a context of its own, so nothing is to be taken back.
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -86,7 +86,7 @@ class Middleware:
         if any(origin.partition("://")[2].lower() != host for origin in origins):
             raise Forbidden("Requests from other web sites are refused", dial_state=state)
         if not self.secured and not _LOOPBACK_HOST.fullmatch(request.headers.get("Host", "")):
-            raise Forbidden("Without keys the sidecar answers to localhost only", dial_state=state)
+            raise Forbidden("Without keys the sidecar serves localhost only", dial_state=state)
 
 
 async def complete(request: web.Request, response: web.StreamResponse) -> None:

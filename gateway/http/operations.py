@@ -23,13 +23,13 @@ from gateway_contracts import (
 from gateway_contracts.audio import is_range
 from multidict import MultiMapping
 
-from ..clocks import moment
 from ..dialling.request_context import DIAL, RequestContext
 from ..facade import Gateway
 from ..formats import CSV
 from ..keys import Keyring
 from ..metrics import Metrics
 from ..parameters import refuse, sent_once
+from .connections import head_at
 from .middleware import CONTEXT, Handler, state_of_refusal
 from .request_bodies import Bodies
 from .responses import model_response
@@ -50,7 +50,7 @@ class Operations:
         places, paged = _Places.of(operation), operation.paged
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            at = getattr(request.protocol, "head_at", None) or moment() if operation.name == DIAL else None
+            at = head_at(request) if operation.name == DIAL else None
             name = request.match_info["account"]
             try:
                 client = self.keyring.client(sent_once(request, "Authorization"))

@@ -1,4 +1,4 @@
-"""The bodies of requests: each comes in time, or is not waited for; and none is when the sidecar stops."""
+"""Reads the bodies of requests: each must come in time, and soon when the sidecar stops."""
 
 import asyncio
 import contextlib
@@ -19,18 +19,18 @@ from gateway_contracts import (
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30
 GRACE_SECONDS = 0.5
-"""How long bodies that are on their way may still take when the sidecar stops."""
+"""How long a body that is on its way may still take when the sidecar stops."""
 
 
 @attrs.define(eq=False)
 class Bodies:
-    """The bodies that one application waits for."""
+    """Reads the bodies of one application's requests."""
 
     _coming: set[asyncio.Timeout] = attrs.field(factory=set, init=False)
     _stopping: bool = attrs.field(default=False, init=False)
 
     async def read(self, request: web.Request, *, most: int, seconds: float) -> bytes:
-        """The body of *request*, which comes in *seconds* and has at most so many bytes.
+        """The body of *request*, which must come in *seconds* and have at most *most* bytes.
 
         Raises: PayloadTooLarge; InvalidRequest when it does not come in time or breaks off, VendorUnavailable when it
         has not come as the sidecar stops.

@@ -1,4 +1,4 @@
-"""What a sidecar with a journal runs beside requests, and what its endpoints read and write there."""
+"""The services that a sidecar with a journal runs: its endpoints use them, and they work between requests too."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from ..webhooks.deliverer import Deliverer
 from ..webhooks.destinations import Destinations
 from ..webhooks.service import SubscriptionService
 from .endpoints import ConversationQuery
-from .event_stream import Readers
+from .event_stream import EventReaders
 from .hook_receiver import Receiver
 from .request_bodies import Bodies
 
@@ -34,7 +34,7 @@ class Services:
     journal: Journal
     workers: Workers
     hooks: Receiver
-    events: Readers
+    events: EventReaders
     subscriptions: SubscriptionService
 
     async def read_conversation(
@@ -76,7 +76,7 @@ async def running_services(
         journal,
         workers,
         Receiver(accounts, config.accounts, tokens, journal, bodies=bodies, metrics=metrics),
-        Readers(gateway, journal.log),
+        EventReaders(gateway, journal.log),
         SubscriptionService(gateway, keyring, journal, destinations.allowed, deliverer.clock, deliverer.wake),
     )
     with_vendor = {name: each for name, each in accounts.items() if each.vendor is not None}

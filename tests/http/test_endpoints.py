@@ -89,13 +89,13 @@ async def test_an_endpoint_needs_the_key_and_a_scope_of_its_row(http, endpoint):
     request, given = options(endpoint)
     assert (401 == (await http(*request, **given)).status) == (not endpoint.public)
     for by, scopes in KEYS.items():
-        answer = await http(*request, by=by, **given)
+        response = await http(*request, by=by, **given)
 
         if endpoint.public or not endpoint.scopes or set(scopes) & set(endpoint.scopes):
-            assert answer.status not in (401, 403)
+            assert response.status not in (401, 403)
         else:
-            assert (403, "forbidden") == (answer.status, answer.json["code"])
-            assert repr(endpoint.scopes[0]) in answer.json["detail"]
+            assert (403, "forbidden") == (response.status, response.json["code"])
+            assert repr(endpoint.scopes[0]) in response.json["detail"]
 
 
 @EACH
