@@ -1118,7 +1118,7 @@ async def test_a_vendor_is_not_asked_more_often_than_it_should(gateway, pbx, mon
 
 async def test_more_dials_than_a_look_takes_are_looked_for_in_turns(gateway, pbx, hasty, monkeypatch):
     """Those that cannot be found hide no other, of their account or of another."""
-    monkeypatch.setattr(dials, "MOST", 2)
+    monkeypatch.setattr(dials.finding, "MOST", 2)
     monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, looking=3600))
     pbx.faults.add(*(Fault(CLICK, kind="drop_before") for _ in range(5)))
     for _ in range(5):
