@@ -18,6 +18,7 @@ LATE = {
     "gateway.cli.simulators: gateway_simulators": "no simulator is loaded before a user starts one",
     "gateway.cli.simulators: a module named at run time": "no simulator is loaded before a user starts one",
     "gateway.facade: gateway.dialling.dials": JOURNAL,
+    "gateway.facade: gateway.dialling.lookup": JOURNAL,
     "gateway.facade: gateway.dialling.resolver": JOURNAL,
     "gateway.facade: gateway.events.feed": JOURNAL,
     "gateway.facade: gateway.remote": "takes aiohttp along, which a gateway of its own accounts may not need",
