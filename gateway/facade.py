@@ -192,11 +192,13 @@ async def _open_local(
             yield accounts | make_routes(config.routes, accounts)
             return
         from .dialling.dials import Dialling  # not before there is a journal: it takes SQLAlchemy along
+        from .dialling.lookup import DialLookup
         from .dialling.resolver import Resolver
 
         far_ends = {name: each.far_end for name, each in accounts.items() if each.far_end is not None}
         dialling = Dialling(journal, timeouts_of(config), far_ends)
-        dialling.look = Resolver(journal, accounts, timeouts_of(config)).look
+        look = Resolver(journal, accounts, timeouts_of(config)).look
+        lookup = DialLookup(process=dialling.process, timeouts=timeouts_of(config), far_ends=far_ends, look=look)
         await stack.enter_async_context(dialling.closing())
         tried = {
             name: attrs.evolve(each, carry_out=dialling.tried(name, each.carry_out)) for name, each in accounts.items()
@@ -205,8 +207,8 @@ async def _open_local(
             name: attrs.evolve(
                 each,
                 carry_out=dialling.over(name, (each.routed or (name,))[0], each.carry_out),
-                find_dial=functools.partial(dialling.find, name),
-                state_dial=functools.partial(dialling.make_statement, name),
+                find_dial=functools.partial(lookup.find, name),
+                state_dial=functools.partial(lookup.make_statement, name),
             )
             for name, each in (accounts | make_routes(config.routes, tried)).items()
         }

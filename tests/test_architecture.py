@@ -22,7 +22,7 @@ SHIPPED = {
 }
 PLUGINS = sorted(set(SHIPPED) - {"gateway", "gateway_contracts", "gateway_simulators"})
 MODULES = [(package, file) for package, folder in SHIPPED.items() for file in sorted(folder.rglob("*.py"))]
-NAMES = [file.relative_to(ROOT).as_posix() for _, file in MODULES]
+LONGEST = 500  # lines
 
 ALLOWED = {
     "gateway": {"gateway", "gateway_contracts"},
@@ -58,6 +58,15 @@ def imports(file, *, lazy=None):
     return {name for name, inside in found if lazy is None or inside is lazy}
 
 
+def name_of(file):
+    return file.relative_to(ROOT).as_posix()
+
+
+def offenders(wrong):
+    """Those of the files in *wrong* that do something wrong, with what it is."""
+    return {name: sorted(found) for name, found in wrong.items() if found}
+
+
 def test_there_is_something_to_look_at():
     """The walk finds the packages that are shipped."""
     shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
@@ -67,42 +76,51 @@ def test_there_is_something_to_look_at():
     assert {path.relative_to(ROOT).as_posix() for path in SHIPPED.values()} == set(shipped["packages"])
 
 
-@pytest.mark.parametrize(("package", "file"), MODULES, ids=NAMES)
-def test_an_import_follows_an_arrow(package, file):
-    """Core and plugins know the contracts only, simulators nobody, contracts nobody."""
-    name = file.relative_to(ROOT).as_posix()
-    ours = imports(file) & set(SHIPPED)
-    lazily = imports(file, lazy=True) - imports(file, lazy=False)
+def test_imports_follow_the_arrows():
+    """Core and plugins import the contracts only. Simulators and contracts import no other package of ours."""
+    wrong = {}
+    for package, file in MODULES:
+        lazily = imports(file, lazy=True) - imports(file, lazy=False)
+        ours = imports(file) & set(SHIPPED)
+        wrong[name_of(file)] = ours - ALLOWED[package] - (LAZILY.get(name_of(file), set()) & lazily)
 
-    assert set() == ours - ALLOWED[package] - (LAZILY.get(name, set()) & lazily)
+    assert {} == offenders(wrong)
 
 
-@pytest.mark.parametrize(("package", "file"), MODULES, ids=NAMES)
-def test_no_package_is_imported_by_where_it_lies(package, file):
+def test_no_package_is_imported_by_where_it_lies():
     """`contracts.gateway_contracts` is a second copy with other classes, in an editable install only."""
-    assert set() == imports(file) & {"contracts", "plugins", "tests", "examples"}
+    wrong = {name_of(file): imports(file) & {"contracts", "plugins", "tests", "examples"} for _, file in MODULES}
+
+    assert {} == offenders(wrong)
 
 
-@pytest.mark.parametrize(("package", "file"), MODULES, ids=NAMES)
-def test_a_relative_import_stays_in_its_package(package, file):
+def test_a_relative_import_stays_in_its_package():
     """Dots must not climb out of it."""
-    depth = len(file.relative_to(SHIPPED[package]).parts)
-    levels = [node.level for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+    wrong = {}
+    for package, file in MODULES:
+        depth = len(file.relative_to(SHIPPED[package]).parts)
+        levels = [node.level for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+        wrong[name_of(file)] = [level for level in levels if level > depth]
 
-    assert max(levels, default=0) <= depth
+    assert {} == offenders(wrong)
 
 
-@pytest.mark.parametrize(("package", "file"), MODULES, ids=NAMES)
-def test_what_is_shipped_needs_no_tools_of_tests(package, file):
+def test_what_is_shipped_needs_no_tools_of_tests():
     """Except the suite, which is for tests."""
-    if "testing" not in file.parts:
-        assert set() == imports(file) & DEVELOPMENT
+    wrong = {name_of(file): imports(file) & DEVELOPMENT for _, file in MODULES if "testing" not in file.parts}
+
+    assert {} == offenders(wrong)
 
 
-@pytest.mark.parametrize(("package", "file"), MODULES, ids=NAMES)
-def test_a_module_is_named_after_what_it_owns(package, file):
-    """A name for everything is a name for nothing."""
-    assert file.stem not in {"utils", "util", "common", "helpers", "helper", "base", "core", "misc"}
+def test_a_module_is_named_after_what_it_owns_and_is_short():
+    """A name for everything is a name for nothing, and a file of over 500 lines is two files."""
+    wrong = {}
+    for _, file in MODULES:
+        length = len(file.read_text(encoding="utf-8").splitlines())
+        nameless = file.stem in {"utils", "util", "common", "helpers", "helper", "base", "core", "misc"}
+        wrong[name_of(file)] = [length] if length > LONGEST else [file.stem] if nameless else []
+
+    assert {} == offenders(wrong)
 
 
 def modules_of(package):

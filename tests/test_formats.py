@@ -70,6 +70,30 @@ def test_a_value_is_written_as_its_kind_is(expected, changes):
     assert f"a,{expected},a\r\n".encode() == csv_rows([attrs.evolve(RECORD, **changes)], ("account", name, "account"))
 
 
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        *(
+            (text, text)
+            for text in ('"', '""', 'a"b', "a,b", "a\rb", "a\nb", 'x"\r\n,"', ",", " a ", "'", "\u1ec5", "")
+        ),
+        *((f"'{text}", text) for text in ("=1+1", "+A1", "-A1", "@SUM(A1)", " =1", "\t=1", "\r", "\uff1d1", '=",\n"')),
+        *((text, text) for text in ("+84899098899", "-12", "+84 899 098 899")),
+        ("a?b", "a\ud800b"),
+        ("", None),
+    ],
+)
+def test_any_program_reads_the_rows_as_they_were_written(read, text):
+    """Whatever a vendor sends stays in its cell; a formula gets an apostrophe, and half a character a question mark."""
+    names = ("account", "queue", "cause", "customer_id")
+    rows = [attrs.evolve(RECORD, queue=text, cause=cause, customer_id=text) for cause in ("b", text)]
+    content = csv_header(names) + csv_rows(rows, names)
+
+    assert [list(names), ["a", read, "b", read], ["a", read, read, read]] == list(
+        csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+    )
+
+
 def test_the_header_names_the_columns():
     """In the order of the model's attributes."""
     assert written([NAMES]) == csv_header(NAMES)

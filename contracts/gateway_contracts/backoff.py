@@ -15,5 +15,5 @@ def delays(first: float, most: float) -> Iterator[float]:
     success, begin again with a new iterator.
     """
     while True:
-        yield first * random.uniform(0.5, 1)  # noqa: S311 # jitter
+        yield min(first, most) * random.uniform(0.5, 1)  # noqa: S311 # jitter
         first = min(2 * first, most)

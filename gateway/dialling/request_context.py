@@ -4,6 +4,8 @@ from contextvars import ContextVar, Token
 
 import attrs
 
+from ..keys import Client
+
 DIAL = "start_call"
 """The operation that dials, and so is kept in the journal."""
 
@@ -22,6 +24,11 @@ class RequestContext:
     replayed: bool = False
     at: float | None = None
     _before: "Token[RequestContext | None] | None" = attrs.field(default=None, init=False, repr=False)
+
+    @classmethod
+    def of(cls, client: Client, at: float | None = None) -> "RequestContext":
+        """The context of a request of *client* that was read *at* this moment."""
+        return cls(client.name, sees_all="admin" in client.scopes, accounts=client.accounts, at=at)
 
     def __enter__(self) -> "RequestContext":
         self._before = REQUEST_CONTEXT.set(self)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import attrs
@@ -18,6 +18,7 @@ from gateway_contracts import (
     History,
     Timeouts,
 )
+from gateway_contracts.backoff import delays
 
 from ..accounts.account import AccountFacade
 from ..journal import dials
@@ -27,7 +28,8 @@ from ..journal.leases import while_held
 from ..journal.store import Store
 from ..logs import log, place_of
 from ..texts import cleaned
-from .dials import Opening, lost_error, problem_text
+from .errors import lost_error, problem_text
+from .process import Opening
 
 
 @attrs.frozen(kw_only=True)
@@ -50,12 +52,16 @@ EXTENSIONS_A_LOOK = 20
 ROWS_A_LOOK = 5_000
 
 
+def _pauses() -> Iterator[float]:
+    yield from delays(2 * PATIENCE.every, PATIENCE.rarely)
+
+
 @attrs.define
 class _Account:
     """When a resolver looks at an account again, by the monotonic clock."""
 
     next_look: float = 0
-    failures: int = 0
+    pauses: Iterator[float] = attrs.field(factory=_pauses)  # after failures in a row
     looking: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
 
@@ -139,11 +145,10 @@ class Resolver:
         }
         await self._settle(store, functools.partial(settle, wanted=chosen, seen=seen, over=final))
         if failed is not None:
-            account.failures += 1
-            account.next_look = time.monotonic() + min(PATIENCE.every * 2**account.failures, PATIENCE.rarely)
+            account.next_look = time.monotonic() + next(account.pauses)
             log.debug("dial.look_failed", account=name, code=failed.code)
             return
-        account.failures = 0
+        account.pauses = _pauses()
         if len(chosen) == len(wanted) < dials.MOST and wanted:
             youngest = min((now - each.tried_at).total_seconds() for each in wanted)
             account.next_look = time.monotonic() + max(PATIENCE.every, min(youngest / 4, PATIENCE.rarely))

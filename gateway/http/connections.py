@@ -1,7 +1,17 @@
-"""The connections of clients: accepted while there are files for them, and closed when they ask for nothing.
+"""The connections of clients: accepted while the system has files for them, and closed when no request comes.
 
-The server of aiohttp closes a connection that is idle for long, but gives the head of a request as much time. asyncio's
-own server, when no more files can be opened, tries a thousand times in a row and logs a traceback each time.
+The server of aiohttp closes a connection that is idle for long, but lets the head of a request take as much time. The
+server of asyncio, when no more files can be opened, tries a thousand times in a row and logs a traceback each time.
+
+`Connection` overrides methods of aiohttp's `RequestHandler`, and `Connections` replaces its server's `request_factory`.
+Nothing in the public interface of aiohttp tells when the first byte of a head came, and two promises need that:
+
+- A client that sends its head byte by byte is cut off
+  (`test_a_head_that_drips_is_waited_for_so_long_and_no_longer`).
+- A dial is not sent later than `timeouts.dial_start` after its head came, also when its request was sent ahead of the
+  response before it (`test_a_dial_that_was_sent_ahead_takes_its_time_from_its_head`).
+
+`test_aiohttp_has_what_connections_override` notices when aiohttp changes these parts.
 """
 
 import asyncio
@@ -27,16 +37,16 @@ IDLE_SECONDS = 75
 LINGER_SECONDS = 1.0
 """How long the rest of a request is read, unused, after its response, so that a client that still sends gets it."""
 PAUSE_SECONDS = 1.0
-"""How long nothing is accepted after the system had no file for a connection."""
+"""How long the sidecar accepts no connection after the system had no file for one."""
 QUIET_SECONDS = 60
-"""How long the log says nothing more about that."""
+"""How long the log does not repeat that."""
 _AT_ONCE = 64  # connections that are accepted before the other work has its turn
 
 _UNHEARD = logging.getLogger("gateway.http")
 _UNHEARD.setLevel(logging.CRITICAL + 1)
 
 _SETTINGS: Mapping[str, Any] = {
-    # The access log would cost most of the throughput; aiohttp's own log repeats what it could not read of a request.
+    # The access log would cost most of the throughput; aiohttp's own log shows requests that it could not read.
     "access_log": None,
     "logger": _UNHEARD,
     "lingering_time": LINGER_SECONDS,
@@ -52,9 +62,9 @@ class Connections:
     server: web.Server
     most_idle: int
     _idle: "OrderedDict[Connection, None]" = attrs.field(factory=OrderedDict, init=False)
-    """Those that have no request to respond to, the longest idle first."""
+    """The connections without a request to respond to, the longest idle first."""
     _begun: "dict[Connection, float]" = attrs.field(factory=dict, init=False)
-    """When the first byte of a head came, whose rest has not come; the earliest first."""
+    """When the first byte of each head came whose rest has not come; the earliest first."""
     _arriving: set[asyncio.Task[Any]] = attrs.field(factory=set, init=False)
     _told_at: float | None = attrs.field(default=None, init=False)
     _make_request: Callable[..., web.BaseRequest] = attrs.field(init=False)
@@ -122,7 +132,7 @@ class Connections:
                 connection.force_close()
             await asyncio.sleep(next(iter(self._begun.values()), now) + HEAD_SECONDS - now)
 
-    # What connections tell
+    # Connections call these
 
     def _begin(
         self,
@@ -142,7 +152,7 @@ class Connections:
         self._close_idle(self.most_idle)
 
     def hear(self, connection: "Connection") -> None:
-        """Something came on *connection* that is no body."""
+        """Bytes came on *connection* that belong to no body."""
         if connection in self._idle:
             self._begun.setdefault(connection, asyncio.get_running_loop().time())
 
@@ -165,7 +175,7 @@ class Connection(web.RequestHandler):
         """When the head of the present request came, at the latest: aiohttp begins a request that was sent ahead only
         when the one before is done.
         """
-        self._heard_at: float | None = None  # when something came first, since the present request began
+        self._heard_at: float | None = None  # when the first bytes came, since the present request began
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -190,7 +200,7 @@ class Connection(web.RequestHandler):
             self._connections.hear(self)
 
     def begin(self, body: StreamReader) -> None:
-        """The head of a request has come, and *body* follows it."""
+        """Note that the head of a request has come, which *body* follows."""
         self._body = body
         # Nothing has come since the request before was done: this one was sent ahead of that.
         self.head_at = self._earliest if self._heard_at is None else self._heard_at
@@ -205,3 +215,9 @@ class Connection(web.RequestHandler):
         if self.transport is not None:
             self._connections.rest(self)
         return finished
+
+
+def head_at(request: web.BaseRequest) -> float:
+    """When the head of *request* came, at the latest; now for a connection that another server accepted."""
+    connection = request.protocol
+    return connection.head_at if isinstance(connection, Connection) else moment()

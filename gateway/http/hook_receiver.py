@@ -1,4 +1,4 @@
-"""Where vendors reach us: a webhook is checked, understood and durably written before it is answered."""
+"""Receives the webhooks of vendors: each is checked, parsed and durably written before the vendor gets its response."""
 
 import hashlib
 import hmac
@@ -18,7 +18,6 @@ from gateway_contracts import (
     Unauthenticated,
     Unsupported,
     WebhookRequest,
-    dumps,
     loads,
 )
 
@@ -29,6 +28,7 @@ from ..logs import log, place_of
 from ..metrics import Metrics
 from ..texts import check_lengths
 from .request_bodies import Bodies
+from .responses import json_response
 
 MAX_HOOK_BYTES = 256 * 1024
 BODY_SECONDS = 10
@@ -51,7 +51,7 @@ class Receiver:
     _no_token: str = attrs.field(factory=secrets.token_urlsafe, init=False, repr=False)
 
     async def receive(self, request: web.Request) -> web.Response:
-        """One webhook: 200 when its events are in the journal, or its body in quarantine.
+        """The response to one webhook: 200 when its events are in the journal, or its body in quarantine.
 
         Raises: NotFound for a wrong address, Unauthenticated for a wrong key, PayloadTooLarge, InvalidRequest when the
         body does not come, and GatewayError when it cannot be written or the sidecar stops: then the vendor should send
@@ -64,7 +64,7 @@ class Receiver:
         try:
             body = await self._admitted(name, request)
         except GatewayError as error:
-            log.warning("hook.refused", account=name, code=error.code)  # what it told is lost until somebody looks
+            log.warning("hook.refused", account=name, code=error.code)  # its events are lost until an operator looks
             raise
         webhook = WebhookRequest(
             headers={key.lower(): value for key, value in request.headers.items()},
@@ -77,7 +77,7 @@ class Receiver:
             check_lengths(events)
         except Unsupported:
             raise NotFound("There is no such path; /docs shows those that there are") from None
-        except Exception as error:  # noqa: BLE001 # what a plugin cannot read is kept, so that nothing is lost
+        except Exception as error:  # noqa: BLE001 # a webhook that a plugin cannot read is kept, so that nothing is lost
             return await self._quarantine(name, request.content_type, webhook, error)
         stored = await self.journal.log.append(events)
         log.info(
@@ -87,7 +87,7 @@ class Receiver:
             new=len(stored),
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )
-        return _answer({"status": "ok"})
+        return json_response({"status": "ok"})
 
     async def _admitted(self, name: str, request: web.Request) -> bytes:
         """The body of a webhook that shows the account's key, if it has one."""
@@ -106,14 +106,14 @@ class Receiver:
             )
 
     async def _quarantine(self, name: str, media_type: str, webhook: WebhookRequest, error: Exception) -> web.Response:
-        # Answered 200: a vendor that is told of an error may send the same for ever, or give the hook up.
+        # 200: a vendor that is told of an error may send the same for ever, or give the hook up.
         reason = error.code if isinstance(error, GatewayError) else f"plugin_failed:{type(error).__name__}"
         await self.journal.quarantine(
             account=name, reason=reason, media_type=media_type, body=webhook.body, at=webhook.received_at
         )
         self.metrics.quarantined[(name,)] += 1
         log.warning("hook.quarantined", account=name, reason=reason, bytes=len(webhook.body), **place_of(error))
-        return _answer({"status": "quarantined"})
+        return json_response({"status": "quarantined"})
 
 
 def _shows(key: Secret, places: tuple[str, ...], request: web.Request, body: bytes) -> bool:
@@ -124,7 +124,7 @@ def _shows(key: Secret, places: tuple[str, ...], request: web.Request, body: byt
 
 
 def _shown(places: tuple[str, ...], request: web.Request, body: bytes) -> Iterator[str]:
-    """What a webhook may show as its key, in each of *places*: vendors do not document where."""
+    """Each text that may be the key of a webhook, in each of *places*: vendors do not document where they put it."""
     for place in places:
         if place == "query":
             yield from (request.query[name] for name in _KEY_NAMES if name in request.query)
@@ -153,7 +153,3 @@ def _fields(body: bytes) -> Mapping[str, Any]:
 def _same(one: str, other: str) -> bool:
     first, second = (hashlib.sha256(text.encode(errors="surrogateescape")).digest() for text in (one, other))
     return hmac.compare_digest(first, second)
-
-
-def _answer(data: Mapping[str, Any]) -> web.Response:
-    return web.Response(body=dumps(data), content_type="application/json")

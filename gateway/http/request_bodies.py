@@ -1,26 +1,36 @@
-"""The bodies of requests: each comes in time, or is not waited for; and none is when the sidecar stops."""
+"""Reads the bodies of requests: each must come in time, and soon when the sidecar stops."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import attrs
 from aiohttp import web
-from gateway_contracts import InvalidRequest, Origin, PayloadTooLarge, VendorUnavailable
+from gateway_contracts import (
+    InvalidRequest,
+    Origin,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    VendorUnavailable,
+    loads,
+)
 
+MAX_BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 30
 GRACE_SECONDS = 0.5
-"""How long bodies that are on their way may still take when the sidecar stops."""
+"""How long a body that is on its way may still take when the sidecar stops."""
 
 
 @attrs.define(eq=False)
 class Bodies:
-    """The bodies that one application waits for."""
+    """Reads the bodies of one application's requests."""
 
     _coming: set[asyncio.Timeout] = attrs.field(factory=set, init=False)
     _stopping: bool = attrs.field(default=False, init=False)
 
     async def read(self, request: web.Request, *, most: int, seconds: float) -> bytes:
-        """The body of *request*, which comes in *seconds* and has at most so many bytes.
+        """The body of *request*, which must come in *seconds* and have at most *most* bytes.
 
         Raises: PayloadTooLarge; InvalidRequest when it does not come in time or breaks off, VendorUnavailable when it
         has not come as the sidecar stops.
@@ -37,6 +47,25 @@ class Bodies:
                 body += chunk
                 _check_size(len(body), most)
         return bytes(body)
+
+    async def read_object(self, request: web.Request, *, needed: bool) -> dict[str, Any]:
+        """The JSON object in the body of *request*; an empty one for no body, unless one is *needed*.
+
+        Raises: UnsupportedMediaType, PayloadTooLarge, InvalidRequest, VendorUnavailable.
+        """
+        # Also without a body: a page can send a form, but not this. To take the header apart leaves much in memory.
+        if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
+            raise UnsupportedMediaType(f"Send application/json, not {request.content_type}")
+        data = await self.read(request, most=MAX_BODY_BYTES, seconds=BODY_SECONDS)
+        if not data.strip() and not needed:
+            return {}
+        try:
+            body = loads(data)
+        except ValueError as error:
+            raise InvalidRequest(f"The body is not JSON: {error}", fields={"body": "is not JSON"}) from None
+        if not isinstance(body, dict):
+            raise InvalidRequest("The body must be a JSON object", fields={"body": "must be an object"})
+        return body
 
     @contextlib.asynccontextmanager
     async def _within(self, seconds: float) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The sidecar as a process: an address to listen on, a log line that names it, a quiet end."""
+"""Runs the sidecar as a process: it listens on its address, logs that address, and ends when it is told to stop."""
 
 import asyncio
 import contextlib
@@ -81,8 +81,8 @@ async def serve(path: Path, listen: str | None) -> None:
 
 @contextlib.contextmanager
 def collecting_seldom() -> Iterator[None]:
-    """A context in which what exists now is not looked at for garbage, and what is new seldom."""
-    # It lives until the end: to look at it again and again makes most of the slow requests slow.
+    """In this context Python looks for garbage seldom, and never among the objects that exist now."""
+    # These live until the end: to look at them again and again makes most of the slow requests slow.
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000, 1_000, 1_000)
@@ -96,7 +96,7 @@ def collecting_seldom() -> Iterator[None]:
 def _allow_many_connections() -> None:
     """Raise this process's own limit of open files as far as it may, to `OPEN_FILES` at most.
 
-    A call that is held open needs two, and systems start programs with 1,024 for the sake of those that use `select`.
+    A dial that is held open needs two, and systems start programs with 1,024 for the sake of those that use `select`.
     """
     try:
         import resource
@@ -120,7 +120,7 @@ def _open_files() -> int:
 
 
 def announce(event: str, **fields: str) -> None:
-    """Log *event* whatever is left out of the log otherwise."""
+    """Log *event*, also where the log shows warnings only."""
     logger = logging.getLogger("gateway")
     level = logger.level
     logger.setLevel(logging.INFO)

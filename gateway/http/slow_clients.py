@@ -1,7 +1,7 @@
-"""Slow clients: a client that takes nothing of its response for long is cut off, and sooner when the sidecar stops.
+"""Cuts off a client that takes nothing of its response for long, and sooner when the sidecar stops.
 
-Looked at are the connections, not the requests, so it is one and the same for a page, a stream and a recording, and
-no other client is held up by it.
+This looks at the connections and not at the requests. So it works for pages, streams and recordings alike, and a slow
+client holds up no other.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import attrs
 from ..logs import log
 
 STUCK_SECONDS = 30
-"""How long a client may take nothing of what is waiting for it, until it is dropped."""
+"""How long a client may take nothing of what waits for it, until its connection is broken off."""
 GRACE_SECONDS = 1.0
 """The same, when the sidecar stops."""
 _LOOKS = 10  # in that time
@@ -21,7 +21,7 @@ _LOOKS = 10  # in that time
 
 @attrs.define(eq=False)
 class SlowClients:
-    """What one application has written, and its clients have yet to take."""
+    """The connections of one application, and how much of the responses waits for the clients."""
 
     _connections: set[asyncio.WriteTransport] = attrs.field(factory=set, init=False)
     _waiting: dict[asyncio.WriteTransport, tuple[int, float]] = attrs.field(factory=dict, init=False)
@@ -31,14 +31,14 @@ class SlowClients:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def expect(self, connection: asyncio.WriteTransport | None) -> None:
-        """Look after *connection*, on which something was asked, until it is closed."""
+    def watch(self, connection: asyncio.WriteTransport | None) -> None:
+        """Watch *connection*, on which a request came, until it is closed."""
         if connection is not None:
             self._connections.add(connection)
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """A context in which clients are dropped that take nothing for `STUCK_SECONDS`."""
+        """Break off, in this context, the connections of clients that take nothing for `STUCK_SECONDS`."""
         watching = asyncio.create_task(self._watch())
         try:
             yield
@@ -47,11 +47,11 @@ class SlowClients:
             await asyncio.wait([watching])
 
     def stop(self) -> None:
-        """From now on, drop clients that take nothing for `GRACE_SECONDS`."""
+        """From now on, break off the connections of clients that take nothing for `GRACE_SECONDS`."""
         self._stopping.set()
 
     def look(self, now: float, patience: float) -> None:
-        """Drop clients that have taken nothing for *patience* seconds up to *now*."""
+        """Break off the connections of clients that have taken nothing for *patience* seconds up to *now*."""
         waiting = {}
         for connection in tuple(self._connections):
             size = connection.get_write_buffer_size()
@@ -65,7 +65,7 @@ class SlowClients:
             if now - since < patience:
                 waiting[connection] = (size, since)
                 continue
-            log.warning("answer.dropped", waiting=size, seconds=round(now - since, 1))
+            log.warning("response.dropped", waiting=size, seconds=round(now - since, 1))
             connection.abort()
             self._connections.discard(connection)
         self._waiting = waiting

@@ -1,9 +1,9 @@
-"""Subscriptions: applications that want our webhooks, what they are shown, and the routes for it."""
+"""What clients send to make, change, list and replay subscriptions, and what a replay returns."""
 
 import attrs
-from gateway_contracts import EventType, Page, Secret
+from gateway_contracts import EventType, Secret
 
-from ..models import MAX_SEQ, Delivery, DeliveryState, Subscription, SubscriptionState
+from ..models import MAX_SEQ, DeliveryState, SubscriptionState
 from ..parameters import between, short
 from .signatures import is_secret
 
@@ -64,81 +64,3 @@ class Replay:
 
     deliveries: int
     next: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Route:
-    """A route beside the operations. Its `name` is the method that answers it."""
-
-    name: str
-    verb: str
-    path: str
-    summary: str
-    query: type | None = None
-    body: type | None = None
-    partial: bool = False
-    returns: type | None = None
-    status: int = 200
-
-
-_ONE = "/v1/subscriptions/{subscription_id}"
-
-ROUTES = (
-    Route(
-        name="create_subscription",
-        verb="POST",
-        path="/v1/subscriptions",
-        summary="Have events sent to an address as signed webhooks. The secret is shown in this answer only.",
-        body=NewSubscription,
-        returns=Subscription,
-        status=201,
-    ),
-    Route(
-        name="list_subscriptions",
-        verb="GET",
-        path="/v1/subscriptions",
-        summary="List the key's subscriptions; with the scope `admin`, also others' that reach its accounts only.",
-        returns=Page[Subscription],
-    ),
-    Route(name="get_subscription", verb="GET", path=_ONE, summary="Get one subscription.", returns=Subscription),
-    Route(
-        name="update_subscription",
-        verb="PATCH",
-        path=_ONE,
-        summary="Change a subscription's address or filters, disable it, or make it active again.",
-        body=SubscriptionChange,
-        partial=True,
-        returns=Subscription,
-    ),
-    Route(
-        name="delete_subscription",
-        verb="DELETE",
-        path=_ONE,
-        summary="Delete a subscription with its deliveries.",
-        status=204,
-    ),
-    Route(
-        name="rotate_secret",
-        verb="POST",
-        path=f"{_ONE}/rotate-secret",
-        summary="Make a new secret, shown in this answer only. For 24 hours both sign each message.",
-        returns=Subscription,
-    ),
-    Route(
-        name="list_deliveries",
-        verb="GET",
-        path=f"{_ONE}/deliveries",
-        summary="List what was delivered, is about to be, or failed, with every attempt.",
-        query=DeliveryQuery,
-        returns=Page[Delivery],
-    ),
-    Route(
-        name="replay_events",
-        verb="POST",
-        path=f"{_ONE}/replay",
-        summary="Deliver events once more.",
-        body=ReplayRequest,
-        returns=Replay,
-    ),
-)
-"""All routes of subscriptions; each needs the scope `events`."""

@@ -60,19 +60,10 @@ def _moment(text):
     return (datetime.fromisoformat(text) - OFFSET).isoformat() + "Z" if text else None
 
 
-async def made(vendor, limit):
-    """Have the vendor make its pages, which is not what is measured."""
-    async with aiohttp.ClientSession() as session:
-        for offset in (0, limit):
-            async with session.get(f"http://127.0.0.1:{vendor.port}/v1/cdr?limit={limit}&offset={offset}") as answer:
-                await answer.read()
-
-
 async def in_process(report, sizes, vendor, limit):
     """Records a second and the CPU of each, and how many pages are asked for ahead."""
     url = f"http://127.0.0.1:{vendor.port}/v1/cdr"
     await vendor.ask({"total": sizes.records, "slow": 0})
-    await made(vendor, limit)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(logging_to_nowhere())
         gateway = await stack.enter_async_context(Gateway.from_config(configuration(vendor.port)))
@@ -191,7 +182,6 @@ async def read_stream(port, content, stream, vendor):
 async def through_the_sidecar(report, sizes, vendor, limit):
     """Records a second as NDJSON and CSV, what the sidecar holds meanwhile, and how long others wait."""
     await vendor.ask({"total": sizes.records, "slow": 0})
-    await made(vendor, limit)
     async with contextlib.AsyncExitStack() as stack:
         where = stack.enter_context(folder())
         serving = await stack.enter_async_context(sidecar(where, configuration(vendor.port)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import sqlite3
 from datetime import UTC, datetime
 
@@ -28,8 +29,12 @@ from sqlalchemy import update
 from yarl import URL
 
 from gateway import Gateway
+from gateway.accounts import arguments as argument_checks
+from gateway.config import timeouts_of
 from gateway.dialling import dials as dialling_module
+from gateway.dialling import fingerprints
 from gateway.dialling import resolver as resolving
+from gateway.dialling.process import DiallingProcess
 from gateway.http import connections, server
 from gateway.journal import dials, schema
 from gateway.keys import new_key
@@ -151,12 +156,23 @@ async def test_a_request_has_the_same_fingerprint_in_every_release(gateway, rows
 
 async def test_an_argument_that_came_later_changes_no_fingerprint_where_it_says_nothing(gateway, rows, monkeypatch):
     """A key that was used before an update still belongs to its request."""
-    arguments = sorted([*dialling_module._request_of(), ("later", False)])
-    monkeypatch.setattr(dialling_module, "_request_of", lambda: arguments)
+    arguments = sorted([*fingerprints._request_of(), ("later", False)])
+    monkeypatch.setattr(fingerprints, "_request_of", lambda: arguments)
 
     await dial(gateway["hanoi"], auto_answer=True, idempotency_key="k1")
 
     assert [("755278c9",)] == rows("SELECT substr(fingerprint, 1, 8) FROM dials")
+
+
+async def test_the_arguments_of_a_dial_are_checked_once(gateway, monkeypatch):
+    """By the first layer that they come through; the guard takes them as they are."""
+    checked = []
+    checks_of = argument_checks.checks_of
+    monkeypatch.setattr(argument_checks, "checks_of", lambda operation: checked.append(1) or checks_of(operation))
+
+    await dial(gateway["hanoi"], idempotency_key="k1")
+
+    assert [1] == checked
 
 
 async def test_what_cannot_be_written_is_not_dialled(gateway, pbx, tmp_path):
@@ -177,7 +193,7 @@ async def test_what_cannot_be_written_is_not_dialled(gateway, pbx, tmp_path):
 
 async def test_an_answer_that_cannot_be_written_is_given_all_the_same(gateway, pbx, tmp_path, monkeypatch):
     """The end is written when the journal can be written again; until then the key is under way."""
-    monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(DiallingProcess, "pauses", lambda _: itertools.repeat(0.01))
     await hasten(gateway)
     pbx.faults.add(Fault(CLICK, kind="hold"))
     dialling = asyncio.create_task(dial(gateway["hanoi"], idempotency_key="k1"))
@@ -232,21 +248,21 @@ async def test_a_caller_that_is_gone_before_the_vendor_is_asked_rings_nobody(gat
 
 async def test_an_intent_of_which_nobody_heard_that_it_is_written_keeps_no_key(gateway, pbx, monkeypatch):
     """The journal's server went away after it had written: nothing was dialled, and the key may be used soon."""
-    monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(DiallingProcess, "pauses", lambda _: itertools.repeat(0.01))
     await dial(gateway["hanoi"], extension="102")
     store = (await gateway.journal.get()).store
     write = store.write
 
     async def write_and_fail(work):
         monkeypatch.undo()
-        monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr(DiallingProcess, "pauses", lambda _: itertools.repeat(0.01))
         await write(work)
         raise JournalError("gone")
 
     monkeypatch.setattr(store, "write", write_and_fail)
     with pytest.raises(JournalError):
         await dial(gateway["hanoi"], idempotency_key="k1")
-    await asyncio.wait(gateway["hanoi"].carry_out.dialling._late)
+    await asyncio.wait(gateway["hanoi"].carry_out.dialling.process._late)
 
     await dial(gateway["hanoi"], idempotency_key="k1")
     assert 2 == len(pbx.originated)
@@ -331,7 +347,7 @@ async def test_a_dial_waits_no_longer_for_the_journal_than_it_may(config, pbx, t
         with unwritable(tmp_path), pytest.raises(JournalError, match="did not take the dial in time") as caught:
             await dial(gateway["hanoi"], idempotency_key="k1")
         assert caught.value.dial_state is None
-        await asyncio.wait(gateway["hanoi"].carry_out.dialling._late)
+        await asyncio.wait(gateway["hanoi"].carry_out.dialling.process._late)
 
     assert [] == pbx.originated
 
@@ -583,7 +599,7 @@ async def test_a_route_does_not_go_on_when_the_journal_cannot_say_so(gateway, pb
 
 async def test_a_route_whose_next_turn_was_written_unheard_ends_all_the_same(gateway, pbx, antbuddy, monkeypatch, rows):
     """The journal's server went away after it had written: nothing rang at either account, and the key may be used."""
-    monkeypatch.setattr("gateway.dialling.dials._AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(DiallingProcess, "pauses", lambda _: itertools.repeat(0.01))
     pbx.unregister("101")
     store = (await gateway.journal.get()).store
     write = store.write
@@ -597,7 +613,7 @@ async def test_a_route_whose_next_turn_was_written_unheard_ends_all_the_same(gat
     monkeypatch.setattr(store, "write", lose_the_answer_to_a_move)
     with pytest.raises(JournalError):
         await dial(gateway["sales"], idempotency_key="k1")
-    await asyncio.wait(gateway["sales"].carry_out.dialling._late)
+    await asyncio.wait(gateway["sales"].carry_out.dialling.process._late)
 
     assert [("not_placed",)] == rows("SELECT state FROM dials")
     assert [] == antbuddy.originated
@@ -998,8 +1014,8 @@ async def test_a_record_that_comes_later_overrules_a_statement(gateway, pbx, mon
     await store.write(lambda connection: connection.execute(short).rowcount)
     await gateway["hanoi"].make_statement(dial_id, state="not_placed", note="Lan: it was silent")
     await pbx.hang_up(pbx.originated[0].call_id)
-    account = gateway["hanoi"].carry_out.dialling
-    await account.look("hanoi")
+    accounts = {"hanoi": gateway["hanoi"]}
+    await resolving.Resolver(gateway.journal, accounts, timeouts_of(gateway.config)).look("hanoi")
     found = await gateway["hanoi"].dial(dial_id)
 
     assert ("placed", "record", None) == (found.state, found.evidence, found.resolution)
@@ -1118,7 +1134,7 @@ async def test_a_vendor_is_not_asked_more_often_than_it_should(gateway, pbx, mon
 
 async def test_more_dials_than_a_look_takes_are_looked_for_in_turns(gateway, pbx, hasty, monkeypatch):
     """Those that cannot be found hide no other, of their account or of another."""
-    monkeypatch.setattr(dials, "MOST", 2)
+    monkeypatch.setattr(dials.finding, "MOST", 2)
     monkeypatch.setattr(resolving, "PATIENCE", attrs.evolve(AT_ONCE, looking=3600))
     pbx.faults.add(*(Fault(CLICK, kind="drop_before") for _ in range(5)))
     for _ in range(5):

@@ -14,7 +14,7 @@ from gateway_memory import Settings
 from gateway_memory.adapter import Memory
 
 from gateway import ConfigError, DialState, Gateway, StartedCall, make_app
-from gateway.http import app as gateway_proxy
+from gateway.http import handlers, request_bodies
 from gateway.http.openapi import make_openapi
 
 DIAL = {"extension": "101", "number": "0899098899"}
@@ -24,14 +24,14 @@ JSON = {"Content-Type": "application/json"}
 PROBLEM = jsonschema.Draft202012Validator(make_openapi()["components"]["schemas"]["Problem"])
 
 
-def check_problem(answer, status, code, **members):
-    """*answer* is the problem of *code*, complete and as the OpenAPI document says."""
-    problem = answer.json
+def check_problem(response, status, code, **members):
+    """*response* is the problem of *code*, complete and as the OpenAPI document says."""
+    problem = response.json
     PROBLEM.validate(problem)
-    assert (status, code) == (answer.status, problem["code"]), problem
-    assert "application/problem+json" == answer.headers["Content-Type"]
+    assert (status, code) == (response.status, problem["code"]), problem
+    assert "application/problem+json" == response.headers["Content-Type"]
     assert status == problem["status"]
-    assert answer.headers["X-Request-Id"] == problem["request_id"]
+    assert response.headers["X-Request-Id"] == problem["request_id"]
     assert members == {name: problem.get(name) for name in members}
     return problem
 
@@ -41,24 +41,24 @@ def check_problem(answer, status, code, **members):
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 async def test_every_operation_has_its_route(http, name):
-    """An account that lacks it says so; the others answer or refuse what was sent, and never 404 for the path."""
+    """An account that lacks it says so; the others respond or refuse what was sent, and never 404 for the path."""
     operation = OPERATIONS[name]
     path = "/v1/accounts/pbx" + re.sub(r"{\w+}", "x", operation.path)
 
-    answer = await http(operation.verb, path, **({"json": {}} if operation.verb in ("POST", "PUT", "PATCH") else {}))
+    response = await http(operation.verb, path, **({"json": {}} if operation.verb in ("POST", "PUT", "PATCH") else {}))
 
     supported = operation.interface in ("click_to_call", "call_control", "history", "recording")
-    if supported and answer.status != 200:
-        assert name == answer.json["operation"]
+    if supported and response.status != 200:
+        assert name == response.json["operation"]
     if not supported:
-        check_problem(answer, 501, "unsupported", operation=name, account="pbx")
+        check_problem(response, 501, "unsupported", operation=name, account="pbx")
 
 
 async def test_a_call_is_started_over_http(http, gateway):
-    """201 and the answer's attributes as JSON."""
-    answer = await http("POST", CALLS, json=DIAL)
+    """201 and the response's attributes as JSON."""
+    response = await http("POST", CALLS, json=DIAL)
 
-    assert (201, "application/json") == (answer.status, answer.headers["Content-Type"])
+    assert (201, "application/json") == (response.status, response.headers["Content-Type"])
     assert {
         "account": "pbx",
         "call_id": "call-1",
@@ -66,7 +66,7 @@ async def test_a_call_is_started_over_http(http, gateway):
         "number": "0899098899",
         "requested_at": "2026-01-31T09:00:00Z",
         "dial_id": None,
-    } == answer.json
+    } == response.json
     assert [("start_call", "call-1", "101")] == gateway["pbx"].adapter.told
 
 
@@ -74,9 +74,9 @@ async def test_what_has_no_answer_is_204(http):
     """With an empty body."""
     await http("POST", CALLS, json=DIAL)
 
-    answer = await http("POST", f"{CALLS}/call-1/transfer", json={"to": "102", "leg": None})
+    response = await http("POST", f"{CALLS}/call-1/transfer", json={"to": "102", "leg": None})
 
-    assert (204, b"") == (answer.status, answer.body)
+    assert (204, b"") == (response.status, response.body)
 
 
 async def test_the_vendors_answer_comes_along_when_asked(adapter_of, gateway_of, sidecar, ask, now):
@@ -97,14 +97,14 @@ async def test_the_vendors_answer_comes_along_when_asked(adapter_of, gateway_of,
 async def test_a_vendors_answer_that_is_no_json_does_not_hide_that_a_phone_rang(
     adapter_of, gateway_of, sidecar, ask, now, raw
 ):
-    """The call was placed; an odd `raw` is left out rather than answered with a 500."""
+    """The call was placed; an odd `raw` is left out rather than made a 500."""
     for _ in range(400):
         raw = [raw]
     started = StartedCall(account="a", call_id="c", extension="1", number="2", requested_at=now, raw=raw)
     async with gateway_of({"a": adapter_of(ClickToCall, start_call=started)}) as gateway, sidecar(gateway) as address:
-        answer = await ask(address)("POST", "/v1/accounts/a/calls?raw=1", json=DIAL)
+        response = await ask(address)("POST", "/v1/accounts/a/calls?raw=1", json=DIAL)
 
-    assert (201, "c", False) == (answer.status, answer.json["call_id"], "raw" in answer.json)
+    assert (201, "c", False) == (response.status, response.json["call_id"], "raw" in response.json)
 
 
 # Bad requests
@@ -140,9 +140,9 @@ async def test_a_bad_field_of_a_body_is_named_and_nothing_rings(http, gateway, f
 
 async def test_a_path_parameter_in_the_body_is_told_where_it_belongs(http):
     """So that the mistake is seen."""
-    answer = await http("POST", f"{CALLS}/c1/listen", json={"extension": "102", "call_id": "c2"})
+    response = await http("POST", f"{CALLS}/c1/listen", json={"extension": "102", "call_id": "c2"})
 
-    assert "is given in the path, not here" == answer.json["fields"]["call_id"]
+    assert "is given in the path, not here" == response.json["fields"]["call_id"]
 
 
 @pytest.mark.parametrize(
@@ -178,28 +178,28 @@ async def test_a_body_that_is_no_json_object_is_refused(http, content, text):
 )
 async def test_only_json_is_taken(http, gateway, content_type):
     """A web page can make a browser send a form, but not this."""
-    answer = await http("POST", CALLS, data=json.dumps(DIAL).encode(), headers={"Content-Type": content_type})
+    response = await http("POST", CALLS, data=json.dumps(DIAL).encode(), headers={"Content-Type": content_type})
 
-    check_problem(answer, 415, "unsupported_media_type", dial_state="not_placed")
+    check_problem(response, 415, "unsupported_media_type", dial_state="not_placed")
     assert [] == gateway["pbx"].adapter.told
 
 
 async def test_json_may_name_its_charset(http):
     """As many clients do."""
-    answer = await http(
+    response = await http(
         "POST", CALLS, data=json.dumps(DIAL).encode(), headers={"Content-Type": "Application/JSON; charset=utf-8"}
     )
 
-    assert 201 == answer.status
+    assert 201 == response.status
 
 
 async def test_a_body_that_is_too_large_is_refused(http, gateway):
     """Nothing rang."""
-    content = json.dumps({**DIAL, "caller_id_name": "x" * gateway_proxy.MAX_BODY_BYTES}).encode()
+    content = json.dumps({**DIAL, "caller_id_name": "x" * request_bodies.MAX_BODY_BYTES}).encode()
 
-    answer = await http("POST", CALLS, data=io.BytesIO(content), headers=JSON)
+    response = await http("POST", CALLS, data=io.BytesIO(content), headers=JSON)
 
-    check_problem(answer, 413, "payload_too_large", dial_state="not_placed", operation="start_call")
+    check_problem(response, 413, "payload_too_large", dial_state="not_placed", operation="start_call")
     assert [] == gateway["pbx"].adapter.told
 
 
@@ -220,9 +220,9 @@ async def test_a_body_that_is_packed_is_refused(http, gateway, verb, path, codin
     """Wherever it is sent, and before a key is looked at."""
     packed = gzip.compress(json.dumps(DIAL).encode())
 
-    answer = await http(verb, path, data=packed, headers={**JSON, "Content-Encoding": coding})
+    response = await http(verb, path, data=packed, headers={**JSON, "Content-Encoding": coding})
 
-    check_problem(answer, 415, "unsupported_media_type", dial_state="not_placed" if path == CALLS else None)
+    check_problem(response, 415, "unsupported_media_type", dial_state="not_placed" if path == CALLS else None)
     assert [] == gateway["pbx"].adapter.told
 
 
@@ -269,18 +269,18 @@ async def test_a_body_may_say_that_it_is_as_it_is(http):
 )
 async def test_another_method_is_told_which_there_are(http, allowed, verb, path):
     """405 with Allow. There is no CORS to be had either."""
-    answer = await http(verb, path)
+    response = await http(verb, path)
 
-    check_problem(answer, 405, "method_not_allowed")
-    assert allowed == answer.headers["Allow"]
-    assert "Access-Control-Allow-Origin" not in answer.headers
+    check_problem(response, 405, "method_not_allowed")
+    assert allowed == response.headers["Allow"]
+    assert "Access-Control-Allow-Origin" not in response.headers
 
 
 async def test_a_head_is_refused_without_a_body(http):
     """As HTTP wants it."""
-    answer = await http("HEAD", RECORDS)
+    response = await http("HEAD", RECORDS)
 
-    assert (405, b"", "GET") == (answer.status, answer.body, answer.headers["Allow"])
+    assert (405, b"", "GET") == (response.status, response.body, response.headers["Allow"])
 
 
 @pytest.mark.parametrize(
@@ -336,9 +336,9 @@ async def test_a_bad_query_is_named(http, field, query):
 
 async def test_a_zone_in_a_query_need_not_be_encoded(http):
     """`+07:00` arrives as ` 07:00`."""
-    answer = await http("GET", f"{RECORDS}?since=2026-01-31T09:00:00+07:00")
+    response = await http("GET", f"{RECORDS}?since=2026-01-31T09:00:00+07:00")
 
-    assert 200 == answer.status
+    assert 200 == response.status
 
 
 async def test_a_body_of_a_get_is_refused(http):
@@ -382,7 +382,7 @@ NASTY_PATHS = [
 
 @pytest.mark.parametrize("path", NASTY_PATHS)
 async def test_a_nasty_path_is_the_callers_mistake(sidecar, gateway, caplog, path):
-    """As it stands, on a raw socket. Answered with a 2xx or 4xx, in JSON, and not a line of ours about a failure."""
+    """As it stands, on a raw socket. The response is a 2xx or 4xx, in JSON, and not a line of ours about a failure."""
     caplog.set_level(logging.ERROR)
     async with sidecar(gateway) as address:
         status, body = await raw(
@@ -432,27 +432,27 @@ NASTY_HEADERS = [
 async def test_a_nasty_header_is_the_callers_mistake(gateway_of, sidecar, caplog, start, keys):
     """Bytes that are no text included."""
     caplog.set_level(logging.ERROR)
-    answers = {}
+    statuses = {}
     pbx = Memory("pbx", Settings())
     async with gateway_of({"pbx": pbx}, proxy={"keys": keys}) as gateway, sidecar(gateway) as address:
         for header in NASTY_HEADERS:
             head = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n" + header
-            answers[header], _ = await raw(address, start + head + b"\r\n\r\n{}")
+            statuses[header], _ = await raw(address, start + head + b"\r\n\r\n{}")
 
-    assert {} == {header: status for header, status in answers.items() if not 200 <= status < 500}
+    assert {} == {header: status for header, status in statuses.items() if not 200 <= status < 500}
     assert [] == caplog.records
 
 
-async def test_what_a_sidecar_counts_has_no_words_of_its_callers(http):
+async def test_what_a_sidecar_counts_has_no_words_of_its_clients(http):
     """However many paths, accounts and ids somebody makes up; there is something to see without a journal, too."""
     await http("POST", CALLS, json=DIAL)
     await http("POST", CALLS, json={**DIAL, "extension": "103"})
     for path in ("/made-up", "/v1/accounts/made-up/calls", "/v1/accounts/pbx/dials/made-up", "/v1/made-up"):
         await http("GET", path)
-    answer = await http("GET", "/metrics")
-    shown = answer.body.decode()
+    response = await http("GET", "/metrics")
+    shown = response.body.decode()
 
-    assert (200, "text/plain") == (answer.status, answer.headers["Content-Type"].partition(";")[0])
+    assert (200, "text/plain") == (response.status, response.headers["Content-Type"].partition(";")[0])
     for line in (
         'gateway_requests_total{code="ok",operation="start_call"} 1.0',
         'gateway_requests_total{code="agent_busy",operation="start_call"} 1.0',
@@ -475,9 +475,9 @@ async def test_a_header_that_is_sent_twice_is_refused(gateway_of, sidecar, name)
     body = json.dumps(DIAL)
     async with gateway_of({"pbx": pbx}) as gateway, sidecar(gateway) as address:
         head += f"Content-Length: {len(body)}\r\n{name}: one\r\n{name}: one\r\n\r\n"
-        status, answer = await raw(address, (head + body).encode())
+        status, response = await raw(address, (head + body).encode())
 
-    problem = json.loads(answer)
+    problem = json.loads(response)
     state = "not_placed" if name == "Authorization" else None  # of a key's dial nothing is known
     assert (400, "invalid_request", state) == (status, problem["code"], problem.get("dial_state"))
     assert {name.title(): "must be sent once"} == problem["fields"]
@@ -493,7 +493,7 @@ async def test_a_header_that_is_sent_twice_is_refused(gateway_of, sidecar, name)
     ],
 )
 async def test_half_a_body_is_the_callers_mistake(sidecar, gateway, caplog, body):
-    """The caller hung up, or sent what is no HTTP; nothing rang and nothing failed here."""
+    """The client hung up, or sent what is no HTTP; nothing rang and nothing failed here."""
     caplog.set_level(logging.ERROR)
     async with sidecar(gateway) as address:
         await raw(
@@ -507,16 +507,16 @@ async def test_half_a_body_is_the_callers_mistake(sidecar, gateway, caplog, body
 
 
 async def raw(address, request, *, half=False):
-    """Status and body of the answer to the bytes of *request*; with *half*, our side is closed after them."""
+    """Status and body of the response to the bytes of *request*; with *half*, our side is closed after them."""
     host, _, port = address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
     if half:
         writer.write_eof()
-    answer = await reader.read()
+    response = await reader.read()
     writer.close()
     await writer.wait_closed()
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = response.partition(b"\r\n\r\n")
     return int(head.split()[1]) if head else 0, body
 
 
@@ -525,7 +525,7 @@ async def raw(address, request, *, half=False):
 
 @pytest.mark.parametrize("given", ["abc-123_X", "0" * 64])
 async def test_a_request_id_is_kept(http, given):
-    """In the answer, in the problem."""
+    """In the response, in the problem."""
     found = await http("GET", CALLS, headers={"X-Request-Id": given})
     problem = await http("GET", "/nowhere", headers={"X-Request-Id": given})
 
@@ -572,20 +572,20 @@ async def test_a_request_id_is_in_the_log(http, caplog):
 async def test_a_web_page_of_another_site_can_do_nothing(http, gateway, headers, path):
     """Not with a form, not with a name that points here."""
     verb = {"json": DIAL} if path == CALLS else {}
-    answer = await http("POST" if verb else "GET", path, headers=headers, **verb)
+    response = await http("POST" if verb else "GET", path, headers=headers, **verb)
 
-    check_problem(answer, 403, "forbidden")
+    check_problem(response, 403, "forbidden")
     assert [] == gateway["pbx"].adapter.told
     if path == CALLS:
-        assert "not_placed" == answer.json["dial_state"]
+        assert "not_placed" == response.json["dial_state"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "127.1.2.3", "[::1]:80"])
 async def test_this_machine_has_several_names(http, host):
     """And our own page, the viewer, may ask."""
-    answer = await http("GET", CALLS, headers={"Host": host, "Origin": f"http://{host.lower()}"})
+    response = await http("GET", CALLS, headers={"Host": host, "Origin": f"http://{host.lower()}"})
 
-    assert 200 == answer.status
+    assert 200 == response.status
 
 
 # Beside the operations
@@ -617,9 +617,9 @@ async def test_accounts_say_what_they_can_do(http):
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 async def test_probes_answer(http, path):
     """Without asking a vendor."""
-    answer = await http("GET", path)
+    response = await http("GET", path)
 
-    assert (200, {"status": "ok"}) == (answer.status, answer.json)
+    assert (200, {"status": "ok"}) == (response.status, response.json)
 
 
 async def test_the_viewer_works_offline(http):
@@ -631,9 +631,9 @@ async def test_the_viewer_works_offline(http):
     assert 3 == len(files)
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     for file in files:
-        answer = await http("GET", f"/{file}")
-        assert 200 == answer.status
-        assert len(answer.body) > 50
+        response = await http("GET", f"/{file}")
+        assert 200 == response.status
+        assert len(response.body) > 50
     assert "openapi.json" in (await http("GET", "/docs/start.js")).body.decode()
     assert 200 == (await http("GET", "/openapi.json")).status
 
@@ -645,27 +645,27 @@ async def test_the_viewer_serves_its_own_files_only(http, name):
 
 
 @pytest.mark.parametrize("path", [CALLS, "/v1/accounts", "/livez", "/openapi.json", "/docs", "/nowhere"])
-async def test_answers_are_neither_kept_nor_guessed(http, path):
+async def test_responses_are_neither_kept_nor_guessed(http, path):
     """They hold what not everybody may see."""
-    answer = await http("GET", path)
+    response = await http("GET", path)
 
-    assert ("nosniff", "no-store") == (answer.headers["X-Content-Type-Options"], answer.headers["Cache-Control"])
+    assert ("nosniff", "no-store") == (response.headers["X-Content-Type-Options"], response.headers["Cache-Control"])
 
 
-async def test_a_fault_of_ours_is_answered_and_logged_without_its_text(http, caplog, monkeypatch):
+async def test_a_fault_of_ours_is_told_and_logged_without_its_text(http, caplog, monkeypatch):
     """A 500 with a request id, and where it happened in the log."""
 
     def fail(*_):
         raise RuntimeError("s3cr3t")
 
-    monkeypatch.setattr(gateway_proxy, "_describe", fail)
+    monkeypatch.setattr(handlers, "as_plain_list", fail)
 
-    answer = await http("GET", "/v1/accounts")
+    response = await http("GET", "/v1/accounts")
 
-    check_problem(answer, 500, "internal_error", origin="gateway", retryable=False)
-    assert "s3cr3t" not in answer.body.decode() + caplog.text
+    check_problem(response, 500, "internal_error", origin="gateway", retryable=False)
+    assert "s3cr3t" not in response.body.decode() + caplog.text
     assert "event=request.failed" in caplog.text
-    assert f"request_id={answer.headers['X-Request-Id']}" in caplog.text
+    assert f"request_id={response.headers['X-Request-Id']}" in caplog.text
 
 
 @pytest.mark.parametrize("kind", sorted(ERRORS.values(), key=lambda kind: kind.code))
@@ -673,10 +673,10 @@ async def test_every_error_is_a_problem_with_its_status(adapter_of, gateway_of, 
     """With everything that it carries, and Retry-After where that is known."""
     error = kind("Text", vendor_code="E1", retry_after=2.2, dial_state=DialState.PLACED, fields={"number": "odd"})
     async with gateway_of({"a": adapter_of(ClickToCall, start_call=error)}) as gateway, sidecar(gateway) as address:
-        answer = await ask(address)("POST", "/v1/accounts/a/calls", json=DIAL)
+        response = await ask(address)("POST", "/v1/accounts/a/calls", json=DIAL)
 
     check_problem(
-        answer,
+        response,
         kind.status,
         kind.code,
         detail="Text",
@@ -687,7 +687,7 @@ async def test_every_error_is_a_problem_with_its_status(adapter_of, gateway_of, 
         retry_after=2.2,
         fields={"number": "odd"},
     )
-    assert "2" == answer.headers["Retry-After"]
+    assert "2" == response.headers["Retry-After"]
 
 
 async def test_a_remote_gateway_has_no_sidecar(gateway, sidecar):
@@ -699,36 +699,36 @@ async def test_a_remote_gateway_has_no_sidecar(gateway, sidecar):
 
 async def test_many_unknown_fields_are_told_in_a_few_words(http):
     """Whoever sends forty thousand misspelt names is told of some of them, and nobody else waits for it."""
-    answer = await http("POST", CALLS, json={**DIAL, **{f"extensio{number}": 1 for number in range(40_000)}})
+    response = await http("POST", CALLS, json={**DIAL, **{f"extensio{number}": 1 for number in range(40_000)}})
 
-    problem = check_problem(answer, 400, "invalid_request", dial_state="not_placed")
+    problem = check_problem(response, 400, "invalid_request", dial_state="not_placed")
     assert 0 < len(problem["fields"]) <= 20
 
 
 async def test_a_range_that_is_none_is_left_out_as_http_allows(http, gateway):
-    """The header is not an argument: the whole recording is the answer."""
+    """The header is not an argument: the whole recording is the response."""
     adapter = gateway["pbx"].adapter
     await http("POST", CALLS, json=DIAL)
     record = adapter.end_call("call-1")
 
     whole = await http("GET", f"{RECORDS}/{record.record_id}/recording")
-    answer = await http("GET", f"{RECORDS}/{record.record_id}/recording", headers={"Range": "bytes=9-1,pages=2"})
+    response = await http("GET", f"{RECORDS}/{record.record_id}/recording", headers={"Range": "bytes=9-1,pages=2"})
 
-    assert (200, whole.body) == (answer.status, answer.body)
+    assert (200, whole.body) == (response.status, response.body)
 
 
 async def test_a_second_origin_is_looked_at_too(http):
     """The first may be ours, the second a page's."""
     headers = [("Host", "127.0.0.1"), ("Origin", "http://127.0.0.1"), ("Origin", "https://evil.example")]
 
-    answer = await http("POST", CALLS, json=DIAL, headers=headers)
+    response = await http("POST", CALLS, json=DIAL, headers=headers)
 
-    check_problem(answer, 403, "forbidden", dial_state="not_placed")
+    check_problem(response, 403, "forbidden", dial_state="not_placed")
 
 
 async def test_the_vendors_answer_has_no_column(http):
     """`raw` and CSV do not go together, and that is said."""
-    answer = await http("GET", f"{RECORDS}?raw=1", headers={"Accept": "text/csv"})
+    response = await http("GET", f"{RECORDS}?raw=1", headers={"Accept": "text/csv"})
 
-    problem = check_problem(answer, 400, "invalid_request")
+    problem = check_problem(response, 400, "invalid_request")
     assert {"raw"} == set(problem["fields"])

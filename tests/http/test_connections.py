@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import inspect
 import os
 import resource
 import socket
 
 import pytest
+from aiohttp import web
 from gateway_contracts import CallControl, Page
 
 from gateway.http import connections, server
-from gateway.http.connections import Connections
+from gateway.http.connections import Connection, Connections
 from gateway.http.server import serving
 from tests.events.calls import until
 
@@ -197,7 +199,7 @@ def no_more_files():
 
 
 async def test_without_files_it_waits_and_says_so_once(sidecar, monkeypatch, caplog):
-    """Nothing is accepted for a while, then again: the client is answered in the end."""
+    """Nothing is accepted for a while, then again: the client has its response in the end."""
     tries = []
 
     def told(self, error, *, before=Connections._out_of_files):
@@ -221,7 +223,7 @@ async def test_without_files_it_waits_and_says_so_once(sidecar, monkeypatch, cap
 
 
 async def test_without_files_the_oldest_idle_connections_make_room(sidecar, monkeypatch):
-    """A client that has something to ask is answered, though the limit stays."""
+    """A client that has something to ask has its response, though the limit stays."""
     monkeypatch.setattr(connections, "PAUSE_SECONDS", 0.001)
     async with sidecar() as connect:
         first, _ = await connect(), await connect()
@@ -233,3 +235,15 @@ async def test_without_files_the_oldest_idle_connections_make_room(sidecar, monk
             client = await connect(connected=late)
             client.send(LIVEZ)
             assert 200 == await client.response()
+
+
+def test_aiohttp_has_what_connections_override():
+    """Otherwise it would no longer call them: aiohttp promises none of these to others."""
+    for name in ("connection_made", "connection_lost", "data_received", "finish_response"):
+        theirs, ours = (inspect.signature(getattr(each, name)) for each in (web.RequestHandler, Connection))
+        assert list(theirs.parameters) == list(ours.parameters), name
+    served = inspect.signature(web.Server._make_request), inspect.signature(Connections._begin)
+
+    assert len(served[0].parameters) == len(served[1].parameters)
+    assert connections._SETTINGS.keys() <= inspect.signature(web.RequestHandler).parameters.keys()
+    assert ".request_factory" in inspect.getsource(web.RequestHandler)

@@ -34,7 +34,7 @@ def bearing(key):
 
 @contextlib.asynccontextmanager
 async def asking(address, query="", **headers):
-    """A raw connection that has asked for a stream; gives its reader, behind the answer's head, and its writer."""
+    """A raw connection that has asked for a stream; gives its reader, behind the response's head, and its writer."""
     host, _, port = address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, port, limit=2**22)
     try:
@@ -59,8 +59,8 @@ async def seqs(reader, count):
 
 
 async def page(session, address, query="", **headers):
-    async with session.get(f"{address}/v1/events{query}", headers=headers) as answer:
-        return answer.status, await answer.json()
+    async with session.get(f"{address}/v1/events{query}", headers=headers) as response:
+        return response.status, await response.json()
 
 
 # Pages
@@ -84,9 +84,9 @@ async def test_without_a_place_a_reader_begins_at_the_newest(running, session):
     """And is told where that is."""
     async with running() as (gateway, address):
         await (await log_of(gateway)).append(rings(5))
-        answer = await page(session, address)
+        response = await page(session, address)
 
-    assert (200, [], 5) == (answer[0], answer[1]["items"], answer[1]["next"])
+    assert (200, [], 5) == (response[0], response[1]["items"], response[1]["next"])
 
 
 async def test_a_waiting_reader_is_answered_when_there_is_something_for_it(running, session):
@@ -226,21 +226,52 @@ async def test_a_stream_has_what_was_and_what_comes(running, session):
     async with running() as (gateway, address):
         log = await log_of(gateway)
         await log.append(rings(2))
-        async with session.get(f"{address}/v1/events?after=1", headers=SSE) as answer:
-            start = await block(answer.content)
-            old = await block(answer.content)
+        async with session.get(f"{address}/v1/events?after=1", headers=SSE) as response:
+            start = await block(response.content)
+            old = await block(response.content)
             await log.append([event(ENDED, raw={"x": 1})])
-            new = await block(answer.content)
+            new = await block(response.content)
 
     assert (200, "text/event-stream", "no-store") == (
-        answer.status,
-        answer.headers["Content-Type"],
-        answer.headers["Cache-Control"],
+        response.status,
+        response.headers["Content-Type"],
+        response.headers["Cache-Control"],
     )
     assert {"retry": "2000", "id": "1"} == start
     assert [("2", "call.ringing"), ("3", "call.ended")] == [(each["id"], each["event"]) for each in (old, new)]
     assert (3, "c1", NUMBER) == tuple(json.loads(new["data"])[name] for name in ("seq", "call_id", "to_number"))
     assert "raw" not in json.loads(new["data"])
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_stream_is_framed_as_its_head_says(running, version):
+    """aiohttp writes the head and the end, the stream writes the rest: in chunks, or plain to a client of HTTP/1.0."""
+    async with contextlib.AsyncExitStack() as stack:
+        async with running() as (gateway, address):
+            reader, writer = await asyncio.open_connection(*address.removeprefix("http://").split(":"))
+            stack.callback(writer.close)
+            writer.write(
+                f"GET /v1/events?after=0 HTTP/{version}\r\nHost: 127.0.0.1\r\nAccept: {SSE['Accept']}\r\n\r\n".encode()
+            )
+            head = await reader.readuntil(b"\r\n\r\n")
+            await (await log_of(gateway)).append(rings(2))
+            sent = await reader.readuntil(b"id: 2\n")
+        sent += await reader.read()
+
+    assert (version == "1.1") == (b"\r\ntransfer-encoding: chunked\r\n" in head.lower())
+    content = plain(sent) if version == "1.1" else sent
+    assert ["0", "1", "2"] == [each.partition(b"\n")[0].decode() for each in content.split(b"id: ")[1:]]
+    assert content.endswith(b"\n\n")
+
+
+def plain(chunks):
+    """What is in *chunks*, of which the last one is empty."""
+    found = b""
+    while chunks != b"0\r\n\r\n":
+        size, _, chunks = chunks.partition(b"\r\n")
+        found, end, chunks = found + chunks[: int(size, 16)], chunks[int(size, 16) :][:2], chunks[int(size, 16) + 2 :]
+        assert b"\r\n" == end
+    return found
 
 
 async def test_a_stream_goes_on_after_the_last_event_that_was_read(running):
@@ -307,7 +338,7 @@ async def test_a_bad_question_for_a_stream_is_refused(running, session, bad):
 
 
 async def test_streams_end_when_the_sidecar_stops(running):
-    """To the reader it is the end of the answer, whole."""
+    """To the reader it is the end of the response, whole."""
     async with running() as (gateway, address):
         await (await log_of(gateway)).append(rings(1))
         async with asking(address, "?after=0") as (reader, _):

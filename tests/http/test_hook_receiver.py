@@ -75,7 +75,7 @@ def rows(tmp_path, query):
 
 
 async def test_a_call_at_the_pbx_is_in_the_journal_from_ring_to_record(still, running):
-    """Every webhook of it is answered 200, and its events are of one conversation that has ended."""
+    """Every webhook of it gets a 200, and its events are of one conversation that has ended."""
     async with running() as (gateway, url):
         for event in (EventType.RINGING, EventType.ANSWERED, EventType.ENDED, EventType.RECORD_CREATED):
             await gateway["hanoi"].events.create_hook(event=event, url=f"{url}/hooks/hanoi/{TOKEN}")
@@ -99,11 +99,11 @@ async def test_a_recording_that_comes_later_is_told_once(running, session):
     ready = {**record, "billsec": 60, "recording_url": "https://pbx.example.vn/r/c1.wav"}
     async with running() as (gateway, url):
         for body in (RINGING, record, ready, ready):
-            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=body) as answer:
-                assert {"status": "ok"} == await answer.json()
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=body) as response:
+                assert {"status": "ok"} == await response.json()
         found = await events_of(gateway)
-        async with session.get(f"{url}/v1/conversations/c1", params={"account": "hanoi"}) as answer:
-            conversation = await answer.json()
+        async with session.get(f"{url}/v1/conversations/c1", params={"account": "hanoi"}) as response:
+            conversation = await response.json()
 
     assert ["call.ringing", "record.created", "recording.ready"] == [each.type for each in found]
     assert [None, 0, 60] == [each.talk_seconds for each in found]
@@ -117,8 +117,8 @@ async def test_a_webhook_of_another_tenant_is_kept_apart(still, running, session
     settings = {"base_url": still.url, "api_key": still.api_key, "domain": "test.tel4vn.com"}
     async with running(settings=settings) as (gateway, url):
         for domain, status in (("other.tel4vn.com", "quarantined"), ("test.tel4vn.com", "ok")):
-            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**RINGING, "domain": domain}) as answer:
-                assert (200, {"status": status}) == (answer.status, await answer.json())
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**RINGING, "domain": domain}) as response:
+                assert (200, {"status": status}) == (response.status, await response.json())
         (event,) = await events_of(gateway)
 
     assert "test.tel4vn.com" == event.raw["domain"]
@@ -142,16 +142,16 @@ async def test_an_event_is_on_disk_before_the_vendor_is_told_so(running, session
     """Whoever reads the file after the 200 finds it; the same webhook again adds nothing."""
     async with running() as (_, url):
         for _ in range(3):
-            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as answer:
-                assert (200, {"status": "ok"}) == (answer.status, await answer.json())
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as response:
+                assert (200, {"status": "ok"}) == (response.status, await response.json())
             assert [("call.ringing", "c1")] == rows(tmp_path, "SELECT type, call_id FROM events")
 
 
 async def test_a_form_is_as_good_as_json(running, session):
     """Vendors do not say which of the two they send."""
     async with running() as (gateway, url):
-        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", data=RINGING) as answer:
-            assert 200 == answer.status
+        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", data=RINGING) as response:
+            assert 200 == response.status
         (event,) = await events_of(gateway)
 
     assert ("c1", EventType.RINGING, NUMBER) == (event.call_id, event.type, event.to_number)
@@ -160,8 +160,8 @@ async def test_a_form_is_as_good_as_json(running, session):
 async def test_an_event_that_nobody_has_a_word_for_is_kept(running, session):
     """As `unknown`, with what the vendor said."""
     async with running() as (gateway, url):
-        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**RINGING, "state": "dancing"}) as answer:
-            assert 200 == answer.status
+        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**RINGING, "state": "dancing"}) as response:
+            assert 200 == response.status
         (event,) = await events_of(gateway)
 
     assert (EventType.UNKNOWN, "dancing") == (event.type, event.raw["state"])
@@ -174,10 +174,10 @@ async def test_an_event_that_nobody_has_a_word_for_is_kept(running, session):
 async def test_a_wrong_address_is_as_if_it_were_not_there(running, session, path):
     """Nobody learns which accounts there are, and nothing is written."""
     async with running() as (gateway, url):
-        async with session.post(url + path, json=RINGING) as answer:
-            refused = answer.status, (await answer.json())["detail"]
-        async with session.get(f"{url}/nowhere") as answer:
-            nowhere = answer.status, (await answer.json())["detail"]
+        async with session.post(url + path, json=RINGING) as response:
+            refused = response.status, (await response.json())["detail"]
+        async with session.get(f"{url}/nowhere") as response:
+            nowhere = response.status, (await response.json())["detail"]
         assert refused == nowhere
         assert [] == await events_of(gateway)
 
@@ -202,12 +202,12 @@ async def test_the_vendors_key_is_taken_wherever_it_shows_it(running, session, h
     async with running(hook_key="key") as (gateway, url):
         address = f"{url}/hooks/hanoi/{TOKEN}"
         for wrong in ({}, {"Authorization": "Bearer keyy"}, {"X-Other": "key"}):
-            async with session.post(address, headers=wrong, json=RINGING) as answer:
-                assert 401 == answer.status
-                assert "key" not in (await answer.json()).get("fields", {})
+            async with session.post(address, headers=wrong, json=RINGING) as response:
+                assert 401 == response.status
+                assert "key" not in (await response.json()).get("fields", {})
         assert [] == await events_of(gateway)
-        async with session.post(address + query, headers=headers, json={**RINGING, **body}) as answer:
-            assert 200 == answer.status
+        async with session.post(address + query, headers=headers, json={**RINGING, **body}) as response:
+            assert 200 == response.status
         assert 1 == len(await events_of(gateway))
 
 
@@ -228,8 +228,8 @@ async def test_only_the_configured_places_are_looked_at(running, session):
     async with running(hook_key="key", hook_key_in=["x-key"]) as (_, url):
         statuses = []
         for name in ("Authorization", "X-Key"):
-            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", headers={name: "key"}, json=RINGING) as answer:
-                statuses.append(answer.status)
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", headers={name: "key"}, json=RINGING) as response:
+                statuses.append(response.status)
 
     assert [401, 200] == statuses
 
@@ -256,8 +256,8 @@ async def test_what_is_longer_than_any_id_is_not_taken_for_one(running, session,
     async with running() as (gateway, url):
         for length, status in ((MAX_CHARACTERS + 1, "quarantined"), (MAX_CHARACTERS, "ok")):
             body = {**RINGING, name: "9" * length}
-            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=body) as answer:
-                assert {"status": status} == await answer.json()
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=body) as response:
+                assert {"status": status} == await response.json()
         assert 1 == len(await events_of(gateway))
 
     assert [("invalid_request",)] == rows(tmp_path, "SELECT reason FROM quarantine")
@@ -284,8 +284,8 @@ async def test_a_webhook_with_an_odd_time_or_length_costs_no_later_one(running, 
     told = []
     async with running() as (gateway, url):
         for body in bodies:
-            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**call, **body}) as answer:
-                told.append((answer.status, await answer.json()))
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json={**call, **body}) as response:
+                told.append((response.status, await response.json()))
         first, *others = await events_of(gateway)
 
     assert [(200, {"status": "ok"})] * 4 == told
@@ -297,8 +297,8 @@ async def test_a_webhook_with_an_odd_time_or_length_costs_no_later_one(running, 
 async def test_what_cannot_be_read_is_kept_and_does_not_cost_the_hook(running, session, tmp_path, body):
     """A vendor that is told of an error may give the hook up; the body is there for whoever looks into it."""
     async with running() as (gateway, url):
-        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", data=body) as answer:
-            assert (200, {"status": "quarantined"}) == (answer.status, await answer.json())
+        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", data=body) as response:
+            assert (200, {"status": "quarantined"}) == (response.status, await response.json())
         assert [] == await events_of(gateway)
 
     assert [("hanoi", "invalid_request", body)] == rows(tmp_path, "SELECT account, reason, body FROM quarantine")
@@ -313,8 +313,8 @@ async def test_a_webhook_has_a_largest_size(running, session, chunked):
             yield b" " * 1024
 
     data = body() if chunked else b" " * (MAX_HOOK_BYTES + 1)
-    async with running() as (_, url), session.post(f"{url}/hooks/hanoi/{TOKEN}", data=data) as answer:
-        assert (413, "payload_too_large") == (answer.status, json.loads(await answer.read())["code"])
+    async with running() as (_, url), session.post(f"{url}/hooks/hanoi/{TOKEN}", data=data) as response:
+        assert (413, "payload_too_large") == (response.status, json.loads(await response.read())["code"])
 
 
 async def test_what_cannot_be_written_is_not_acknowledged(running, session, tmp_path, monkeypatch):
@@ -324,26 +324,26 @@ async def test_what_cannot_be_written_is_not_acknowledged(running, session, tmp_
             store = (await gateway.journal.get()).store
             await store.write(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout=1").close())
             other.execute("BEGIN IMMEDIATE")
-            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as answer:
-                problem = await answer.json()
-                assert (503, True) == (answer.status, problem["retryable"])
+            async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as response:
+                problem = await response.json()
+                assert (503, True) == (response.status, problem["retryable"])
                 assert "journal" in problem["detail"]
-            async with session.get(f"{url}/readyz") as answer:
-                assert 503 == answer.status
+            async with session.get(f"{url}/readyz") as response:
+                assert 503 == response.status
             other.rollback()
-        async with session.get(f"{url}/readyz") as answer:
-            assert 200 == answer.status
-        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as answer:
-            assert 200 == answer.status
+        async with session.get(f"{url}/readyz") as response:
+            assert 200 == response.status
+        async with session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as response:
+            assert 200 == response.status
         assert 1 == len(await events_of(gateway))
 
 
 async def test_without_a_journal_there_are_no_hooks(running, session):
     """Said by name, with the setting that is missing."""
-    async with running(journal=None) as (_, url), session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as answer:
-        problem = await answer.json()
+    async with running(journal=None) as (_, url), session.post(f"{url}/hooks/hanoi/{TOKEN}", json=RINGING) as response:
+        problem = await response.json()
 
-    assert (501, "unsupported") == (answer.status, problem["code"])
+    assert (501, "unsupported") == (response.status, problem["code"])
     assert "journal.url" in problem["detail"]
 
 
@@ -359,6 +359,6 @@ async def test_a_vendor_that_sends_no_webhooks_has_no_address(session, tmp_path)
         async with (
             Gateway.from_config(config) as gateway,
             serving(gateway) as url,
-            session.post(f"{url}/hooks/hotline/{TOKEN}", json={}) as answer,
+            session.post(f"{url}/hooks/hotline/{TOKEN}", json={}) as response,
         ):
-            assert 404 == answer.status
+            assert 404 == response.status

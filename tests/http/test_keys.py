@@ -63,12 +63,12 @@ async def http(gateway_of, sidecar, ask):
 async def test_without_a_known_key_nothing_is_told(http, authorization, path):
     """Not even whether an account exists; and nothing rings."""
     headers = {} if authorization is None else {"Authorization": authorization}
-    answer = await http("GET", path, headers=headers)
+    response = await http("GET", path, headers=headers)
 
     assert (401, "unauthenticated", "Bearer") == (
-        answer.status,
-        answer.json["code"],
-        answer.headers["WWW-Authenticate"],
+        response.status,
+        response.json["code"],
+        response.headers["WWW-Authenticate"],
     )
     dial = await http("POST", "/v1/accounts/pbx/calls", json=DIAL, headers=headers)
     assert (401, "not_placed") == (dial.status, dial.json["dial_state"])
@@ -78,9 +78,9 @@ async def test_without_a_known_key_nothing_is_told(http, authorization, path):
 @pytest.mark.parametrize("authorization", ["Bearer key-all", "bearer key-all", "BEARER  key-all "])
 async def test_a_known_key_is_let_in(http, authorization):
     """The scheme's name has no case."""
-    answer = await http("GET", "/v1/accounts/pbx/calls", headers={"Authorization": authorization})
+    response = await http("GET", "/v1/accounts/pbx/calls", headers={"Authorization": authorization})
 
-    assert 200 == answer.status
+    assert 200 == response.status
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
@@ -88,14 +88,14 @@ async def test_a_known_key_is_let_in(http, authorization):
 async def test_an_operation_needs_its_scope(http, name, by):
     """The scope of its interface; without it nothing else is looked at."""
     operation = OPERATIONS[name]
-    answer = await http(operation.verb, "/v1/accounts/pbx" + operation.path.replace("{", "").replace("}", ""), by=by)
+    response = await http(operation.verb, "/v1/accounts/pbx" + operation.path.replace("{", "").replace("}", ""), by=by)
 
     if operation.scope in KEYS[by]["scopes"]:
-        assert answer.status not in (401, 403)
+        assert response.status not in (401, 403)
     else:
-        assert (403, "forbidden", name) == (answer.status, answer.json["code"], answer.json["operation"])
-        assert operation.scope in answer.json["detail"]
-        assert (operation.rings and "not_placed") == answer.json.get("dial_state", False)
+        assert (403, "forbidden", name) == (response.status, response.json["code"], response.json["operation"])
+        assert operation.scope in response.json["detail"]
+        assert (operation.rings and "not_placed") == response.json.get("dial_state", False)
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ async def test_an_operation_needs_its_scope(http, name, by):
 )
 async def test_a_key_is_good_for_its_accounts_only(http, expected, by, account):
     """Others look the same whether or not they exist. A route is an account of its own."""
-    answer = await http("POST", f"/v1/accounts/{account}/calls", by=by, json=DIAL)
+    response = await http("POST", f"/v1/accounts/{account}/calls", by=by, json=DIAL)
 
-    assert expected == answer.status
+    assert expected == response.status
     assert (expected == 201) == any(http.told)
     if expected != 201:
-        assert "not_placed" == answer.json["dial_state"]
+        assert "not_placed" == response.json["dial_state"]
 
 
 @pytest.mark.parametrize(

@@ -24,17 +24,17 @@ KEY, NUMBER = "gw_MY-SECRET-KEY", "0899098899"
     ],
 )
 async def test_a_request_that_cannot_be_read_is_not_repeated_in_any_log(caplog, capfd, request_bytes):
-    """Neither the caller's key nor a number reaches a log or stderr, before the key is even looked at."""
+    """Neither the client's key nor a number reaches a log or stderr, before the key is even looked at."""
     caplog.set_level(logging.DEBUG)
     config = {"accounts": {"m": {"vendor": "memory"}}, "proxy": {"listen": "127.0.0.1:0"}}
     async with Gateway.from_config(config) as gateway, serving(gateway) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         writer.write(request_bytes)
-        answer = await reader.readuntil(b"\r\n")
+        response = await reader.readuntil(b"\r\n")
         writer.close()
 
     seen = "\n".join([caplog.text, *capfd.readouterr()])
-    assert answer.split()[1].startswith(b"4")
+    assert response.split()[1].startswith(b"4")
     assert KEY not in seen
     assert NUMBER not in seen
 

@@ -1,4 +1,4 @@
-"""SlowClients that nobody takes: the connection is cut off after a while, and at once when the sidecar stops."""
+"""Clients that take nothing of a response are cut off after a while, and at once when the sidecar stops."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ import pytest
 from gateway_contracts import Audio, Customer, Customers, Recording
 
 from gateway import Page
-from gateway.http import slow_clients as answers
+from gateway.http import slow_clients
 from gateway.http.server import serving
 from gateway.http.slow_clients import SlowClients
 from tests.events.calls import until
 
 PATIENCE_SECONDS = 20
 CUSTOMER = Customer(account="a", customer_id="c", name="n", raw="x" * 100_000)
-ANSWERS = [("customers", "application/x-ndjson"), ("customers", "application/json"), ("records/r/recording", "*/*")]
+RESPONSES = [("customers", "application/x-ndjson"), ("customers", "application/json"), ("records/r/recording", "*/*")]
 
 
 async def chunks():
@@ -38,7 +38,7 @@ def adapter(adapter_of):
 
 @contextlib.asynccontextmanager
 async def stuck(address, path, kind):
-    """A client that has the head of an answer, and takes nothing more until its reader is asked to."""
+    """A client that has the head of a response, and takes nothing more until its reader is asked to."""
     host, _, port = address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, port)
     try:
@@ -51,17 +51,17 @@ async def stuck(address, path, kind):
         writer.transport.abort()
 
 
-@pytest.mark.parametrize(("path", "kind"), ANSWERS)
+@pytest.mark.parametrize(("path", "kind"), RESPONSES)
 async def test_a_client_that_takes_nothing_is_dropped(adapter, gateway_of, sidecar, path, kind, monkeypatch, caplog):
     """What it has then is not the whole, and it can see that."""
-    monkeypatch.setattr(answers, "STUCK_SECONDS", 0.05)
+    monkeypatch.setattr(slow_clients, "STUCK_SECONDS", 0.05)
     async with (
         asyncio.timeout(PATIENCE_SECONDS),
         gateway_of({"a": adapter}) as gateway,
         sidecar(gateway) as address,
         stuck(address, path, kind) as (reader, head),
     ):
-        await until(lambda: "event=answer.dropped" in caplog.text)
+        await until(lambda: "event=response.dropped" in caplog.text)
         with contextlib.suppress(ConnectionError):
             body = await reader.read()
 
@@ -71,12 +71,12 @@ async def test_a_client_that_takes_nothing_is_dropped(adapter, gateway_of, sidec
     assert "x" * 100 not in caplog.text
 
 
-@pytest.mark.parametrize(("path", "kind"), ANSWERS)
+@pytest.mark.parametrize(("path", "kind"), RESPONSES)
 async def test_a_client_that_takes_nothing_does_not_keep_the_sidecar_from_stopping(
     adapter, gateway_of, path, kind, monkeypatch
 ):
     """It is not waited for, neither its thirty seconds nor the minute that requests in progress have."""
-    monkeypatch.setattr(answers, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(slow_clients, "GRACE_SECONDS", 0.05)
     async with contextlib.AsyncExitStack() as stack, asyncio.timeout(PATIENCE_SECONDS):
         gateway = await stack.enter_async_context(gateway_of({"a": adapter}, proxy={"listen": "127.0.0.1:0"}))
         async with serving(gateway) as address:
@@ -106,7 +106,7 @@ async def test_a_client_that_takes_little_by_little_is_not_dropped(connection):
     """However long the whole takes; and from when it takes nothing it has as long as any other."""
     transport, far = connection
     watched = SlowClients()
-    watched.expect(transport)
+    watched.watch(transport)
     for now in (0, 29, 58, 87):
         watched.look(now, 30)
         assert not transport.is_closing()
@@ -125,7 +125,7 @@ async def test_a_client_for_whom_nothing_waits_is_not_dropped(connection):
     while transport.get_write_buffer_size():
         await take_some(transport, far)
     watched = SlowClients()
-    watched.expect(transport)
+    watched.watch(transport)
     for now in range(0, 1_000, 100):
         watched.look(now, 30)
 
@@ -136,8 +136,8 @@ async def test_closed_connections_are_forgotten(connection):
     """Sidecars run for months."""
     transport, _ = connection
     watched = SlowClients()
-    watched.expect(transport)
-    watched.expect(None)
+    watched.watch(transport)
+    watched.watch(None)
     watched.look(0, 30)
     held = len(watched)
     transport.abort()

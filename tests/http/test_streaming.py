@@ -31,22 +31,22 @@ async def records(gateway, now):
 
 
 async def test_ndjson_is_one_record_a_line_over_all_pages(http, records):
-    """`limit` is the size of a page at the vendor, not of the answer."""
-    answer = await http("GET", f"{RECORDS}?limit=2", headers=NDJSON)
+    """`limit` is the size of a page at the vendor, not of the response."""
+    response = await http("GET", f"{RECORDS}?limit=2", headers=NDJSON)
 
-    lines = answer.body.splitlines()
-    assert (200, "application/x-ndjson") == (answer.status, answer.headers["Content-Type"])
+    lines = response.body.splitlines()
+    assert (200, "application/x-ndjson") == (response.status, response.headers["Content-Type"])
     assert [each.record_id for each in records] == [orjson.loads(line)["record_id"] for line in lines]
     assert "2026-01-31T09:00:00Z" == orjson.loads(lines[0])["started_at"]
-    assert ("no-store", 16) == (answer.headers["Cache-Control"], len(answer.headers["X-Request-Id"]))
+    assert ("no-store", 16) == (response.headers["Cache-Control"], len(response.headers["X-Request-Id"]))
 
 
 async def test_csv_has_a_header_and_one_record_a_line(http, records):
     """Times with Z, nothing for None, lower-case true and false, lines as RFC 4180 wants them."""
-    answer = await http("GET", f"{RECORDS}?limit=2&outcome=answered", headers=CSV)
+    response = await http("GET", f"{RECORDS}?limit=2&outcome=answered", headers=CSV)
 
-    rows = list(csv.DictReader(io.StringIO(answer.body.decode(), newline="")))
-    assert (200, "text/csv") == (answer.status, answer.headers["Content-Type"].partition(";")[0])
+    rows = list(csv.DictReader(io.StringIO(response.body.decode(), newline="")))
+    assert (200, "text/csv") == (response.status, response.headers["Content-Type"].partition(";")[0])
     assert [each.record_id for each in records[:4]] == [row["record_id"] for row in rows]
     assert ("2026-01-31T09:00:00Z", "", "30", "true", "answered", "+84899098894") == (
         rows[0]["started_at"],
@@ -57,16 +57,16 @@ async def test_csv_has_a_header_and_one_record_a_line(http, records):
         rows[0]["to_number"],
     )
     assert "raw" not in rows[0]
-    assert answer.body.endswith(b"\r\n")
+    assert response.body.endswith(b"\r\n")
 
 
 @pytest.mark.parametrize("headers", [NDJSON, CSV])
 async def test_nothing_found_is_an_empty_stream(http, headers):
     """CSV still has its header."""
-    answer = await http("GET", RECORDS, headers=headers)
+    response = await http("GET", RECORDS, headers=headers)
 
-    assert 200 == answer.status
-    assert (b"" == answer.body) == (headers is NDJSON)
+    assert 200 == response.status
+    assert (b"" == response.body) == (headers is NDJSON)
 
 
 @pytest.mark.parametrize("headers", [NDJSON, CSV])
@@ -156,19 +156,19 @@ async def test_a_spreadsheet_runs_nothing_that_a_customer_is_called(
         gateway_of({"a": adapter_of(Customers, list_customers=page)}) as gateway,
         sidecar(gateway) as address,
     ):
-        answer = await ask(address)("GET", "/v1/accounts/a/customers", headers=CSV)
+        response = await ask(address)("GET", "/v1/accounts/a/customers", headers=CSV)
 
-    (row,) = csv.DictReader(io.StringIO(answer.body.decode(), newline=""))
+    (row,) = csv.DictReader(io.StringIO(response.body.decode(), newline=""))
     assert expected == row["name"]
 
 
 async def test_a_live_list_is_not_streamed(http):
     """Only what comes in pages is."""
-    answer = await http("GET", "/v1/accounts/pbx/calls", headers=NDJSON)
+    response = await http("GET", "/v1/accounts/pbx/calls", headers=NDJSON)
 
     assert ("application/json", {"items": [], "next": None, "total": 0, "skipped": 0}) == (
-        answer.headers["Content-Type"],
-        answer.json,
+        response.headers["Content-Type"],
+        response.json,
     )
 
 
@@ -220,18 +220,18 @@ def recording(records):
 
 async def test_a_recording_is_audio_over_http(http, recording):
     """To be saved and not shown, with its length."""
-    answer = await http("GET", recording)
+    response = await http("GET", recording)
 
     assert (200, "audio/wav", "bytes", "attachment", "nosniff", "pbx") == (
-        answer.status,
-        answer.headers["Content-Type"],
-        answer.headers["Accept-Ranges"],
-        answer.headers["Content-Disposition"],
-        answer.headers["X-Content-Type-Options"],
-        answer.headers["Gateway-Account"],
+        response.status,
+        response.headers["Content-Type"],
+        response.headers["Accept-Ranges"],
+        response.headers["Content-Disposition"],
+        response.headers["X-Content-Type-Options"],
+        response.headers["Gateway-Account"],
     )
-    assert answer.body.startswith(b"RIFF")
-    assert str(len(answer.body)) == answer.headers["Content-Length"]
+    assert response.body.startswith(b"RIFF")
+    assert str(len(response.body)) == response.headers["Content-Length"]
 
 
 @pytest.mark.parametrize(
@@ -242,29 +242,29 @@ async def test_a_range_of_a_recording_is_206(http, recording, span, first, last)
     """With exactly those bytes, and where they lie."""
     whole = (await http("GET", recording)).body
 
-    answer = await http("GET", recording, headers={"Range": span})
+    response = await http("GET", recording, headers={"Range": span})
 
     assert (206, f"bytes {first}-{last}/8044", str(last - first + 1)) == (
-        answer.status,
-        answer.headers["Content-Range"],
-        answer.headers["Content-Length"],
+        response.status,
+        response.headers["Content-Range"],
+        response.headers["Content-Length"],
     )
-    assert whole[first : last + 1] == answer.body
+    assert whole[first : last + 1] == response.body
 
 
 @pytest.mark.parametrize("span", ["bytes=0-1,5-6", "lines=1-2", "bytes=9-1", "nonsense"])
 async def test_a_range_that_is_not_understood_is_the_whole(http, recording, span):
     """As HTTP says."""
-    answer = await http("GET", recording, headers={"Range": span})
+    response = await http("GET", recording, headers={"Range": span})
 
-    assert (200, 8044) == (answer.status, len(answer.body))
+    assert (200, 8044) == (response.status, len(response.body))
 
 
 async def test_a_range_outside_is_416(http, recording):
     """A problem like any other."""
-    answer = await http("GET", recording, headers={"Range": "bytes=8044-"})
+    response = await http("GET", recording, headers={"Range": "bytes=8044-"})
 
-    assert (416, "range_not_satisfiable") == (answer.status, answer.json["code"])
+    assert (416, "range_not_satisfiable") == (response.status, response.json["code"])
 
 
 async def test_a_recording_that_breaks_off_is_cut_off(adapter_of, gateway_of, sidecar, caplog):

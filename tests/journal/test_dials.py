@@ -115,7 +115,7 @@ def journal(store):
             return await store.read(lambda c: dials.to_look_for(c, "hanoi", far_end, NOW - timedelta(days=1)))
 
         async def state(self, kept, state="not_placed", after=600):
-            said = dials.Said(
+            said = dials.StoredStatement(
                 state=state, note="the agent says so", caller="ops", stated_at=NOW + timedelta(seconds=after)
             )
             statement = functools.partial(dials.make_statement, wait=timedelta(seconds=120), lost="{}")
@@ -572,7 +572,7 @@ async def test_looking_ends_for_dials_at_another_far_end(journal, store):
 
 async def test_more_dials_than_a_look_takes_hide_nobody(journal, store, monkeypatch):
     """Those that were looked for the longest ago come first; another account's are seen whatever this one has."""
-    monkeypatch.setattr(dials, "MOST", 2)
+    monkeypatch.setattr(dials.finding, "MOST", 2)
     kept = [await journal.dialled(UNKNOWN, after) for after in range(5)]
     await journal.dialled(UNKNOWN, 9, account="saigon")
     turns = []
@@ -590,7 +590,7 @@ async def test_more_dials_than_a_look_takes_hide_nobody(journal, store, monkeypa
 
 async def test_dials_that_are_long_under_way_hide_no_dead_ones(journal, monkeypatch):
     """However many are alive."""
-    monkeypatch.setattr(dials, "MOST", 2)
+    monkeypatch.setattr(dials.finding, "MOST", 2)
     for _ in range(3):
         await journal.dialled(process="p1")
     gone = [await journal.dialled(process="p2") for _ in range(3)]
