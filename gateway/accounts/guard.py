@@ -139,6 +139,7 @@ class Guard:
         log.warning("operation.undeclared", account=self._account, operation=operation.name, code=error.code)
         told = kind(
             text,
+            account=error.account,
             origin=Origin.VENDOR,
             vendor_code=error.vendor_code,
             dial_state=error.dial_state,

@@ -13,6 +13,7 @@ from gateway import (
     DialState,
     GatewayError,
     InvalidRequest,
+    JournalError,
     Leg,
     NotFound,
     Origin,
@@ -23,6 +24,7 @@ from gateway import (
     Unsupported,
     VendorAuthFailed,
     VendorProtocolError,
+    VendorRejected,
     VendorTimeout,
 )
 from gateway.accounts.arguments import check_arguments
@@ -283,11 +285,46 @@ async def test_an_error_of_a_read_says_nothing_about_dialling():
 
 async def test_an_error_is_given_its_account_and_operation():
     """A plugin need not know them; what it knows better stays."""
-    plain = await failure(Conflict("no"))
-    own = await failure(Conflict("no", account="really-this-one", operation="x"))
+    plain = await failure(VendorRejected("no"))
+    own = await failure(VendorRejected("no", account="really-this-one", operation="x"))
 
     assert ("hanoi", "list_calls") == (plain.account, plain.operation)
     assert ("really-this-one", "list_calls") == (own.account, own.operation)
+
+
+@pytest.mark.parametrize(
+    ("expected", "error"),
+    [
+        ("vendor_protocol_error", Conflict("taken", vendor_code="E7")),
+        ("vendor_protocol_error", NotFound("gone", vendor_code="E7")),
+        ("vendor_protocol_error", GatewayError("?", vendor_code="E7")),
+        ("vendor_unavailable", AgentBusy("busy", vendor_code="E7", retry_after=3)),
+        ("vendor_unavailable", JournalError("no", vendor_code="E7")),
+    ],
+)
+async def test_an_error_that_an_operation_does_not_declare_becomes_one_of_the_vendors(expected, error):
+    """Applications are told by the docstring what to expect; what the plugin said stays in the message."""
+    found = await failure(error)
+
+    assert (expected, Origin.VENDOR, "E7") == (found.code, found.origin, found.vendor_code)
+    assert (error.message in found.message, error.code in found.message) == (True, True)
+    assert (error.retryable, error.retry_after) == (found.retryable, found.retry_after)
+
+
+async def test_what_an_undeclared_error_says_of_ringing_stays():
+    """The plugin has the proof, whatever class it took."""
+    found = await failure(NotFound("no line", dial_state=DialState.NOT_PLACED), "start_call", DIAL)
+
+    assert ("vendor_protocol_error", DialState.NOT_PLACED) == (found.code, found.dial_state)
+
+
+async def test_an_adapter_with_a_part_of_an_interface_refuses_the_other():
+    """Events come by webhooks or over a stream; an adapter inherits what its vendor knows."""
+    with pytest.raises(Unsupported) as caught:
+        await Guard(object(), "hanoi", "acme", Timeouts())(OPERATIONS["list_hooks"], {})
+
+    assert ("hanoi", "list_hooks") == (caught.value.account, caught.value.operation)
+    assert "events.list_hooks" in caught.value.message
 
 
 # Deadlines

@@ -104,7 +104,7 @@ def test_every_interface_has_its_scope():
 @EACH
 def test_an_operation_says_what_it_does_and_what_it_raises(name):
     """The first line is one imperative sentence, and `Raises:` names classes that exist."""
-    method = next(vars(each)[name] for each in INTERFACES if name in vars(each))
+    method = next(getattr(each, name) for each in INTERFACES if name in operations_of(each))
     found = OPERATIONS[name]
     raised = re.search(r"Raises: (.*)", found.description, re.DOTALL)
 
@@ -123,7 +123,7 @@ def test_a_ringing_operation_says_that_its_outcome_can_be_unknown(name):
 @EACH
 def test_only_ids_in_the_path_may_be_given_by_position(name):
     """Everything after the ids is keyword-only."""
-    method = next(vars(each)[name] for each in INTERFACES if name in vars(each))
+    method = next(getattr(each, name) for each in INTERFACES if name in operations_of(each))
     by_position = [
         parameter.name
         for parameter in list(inspect.signature(method).parameters.values())[1:]

@@ -154,7 +154,8 @@ class EveryOperationTests:
                 each
                 for interface in interfaces_of(type(adapter))
                 for operation in operations_of(interface).values()
-                for each in _odd_arguments(operation, getattr(adapter, operation.name))
+                if (method := getattr(adapter, operation.name, None))  # it may be of a part that the adapter lacks
+                for each in _odd_arguments(operation, method)
             ]
 
         assert [] == wrong, "\n".join(wrong)

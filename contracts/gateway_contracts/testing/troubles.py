@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .. import DialState, GatewayError, Operation, Origin, Unsupported, VendorTimeout
+from .. import DialState, GatewayError, NotFound, Operation, Origin, Unsupported, VendorTimeout
 from .accounts import Able, AccountTests, Once, able, addresses, arrived, kind_of, nothing_left, until
 from .far_side import RETRY_AFTER_SECONDS, FarSide, Trouble, settled
 from .lacking import where_supported
@@ -45,7 +45,10 @@ def _told(operation: Operation, trouble: Trouble, far: FarSide) -> Told | None:
     if trouble.status and (kind == "read" or refused):
         # What is not there may be the caller's doing.
         origins = {Origin.VENDOR, Origin.CALLER} if trouble is Trouble.STATUS_404 else {Origin.VENDOR}
-        return _CODES[trouble.status], origins, DialState.NOT_PLACED if kind == "ring" else None
+        codes = _CODES[trouble.status]
+        if trouble is Trouble.STATUS_404 and NotFound not in operation.errors:  # there is nothing that can be missing
+            codes = {"vendor_protocol_error"}
+        return codes, origins, DialState.NOT_PLACED if kind == "ring" else None
     origins = {Origin.NETWORK if trouble in {*_LOST, Trouble.SLOW} else Origin.VENDOR}
     if kind == "read":
         code = "vendor_timeout" if trouble is Trouble.SLOW else "vendor_unavailable"
