@@ -87,8 +87,9 @@ class Guard:
             checked = check_arguments(operation, arguments)
             _refuse_key(checked)
             method = getattr(self._adapter, operation.name, None)
-            if method is None:  # of the part of an interface that the adapter does not inherit
-                raise Unsupported(f"The {self._vendor} plugin has no {operation.interface}.{operation.name}")
+            if method is None:  # of `Hooks`, the part of `Events` that an adapter with a stream need not inherit
+                has = f"{self._vendor} sends no webhooks, so it has no {operation.interface}.{operation.name}"
+                raise Unsupported(f"{has}: its events come by follow_events")
             handed = _handed(operation, method, checked, self._vendor)
             with self._deadlines.after(self._deadline(operation, checked)):
                 answer = await method(**handed)

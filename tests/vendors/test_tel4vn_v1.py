@@ -1015,7 +1015,7 @@ async def test_a_dial_whose_token_is_refused_otherwise_than_by_401_is_not_sent_a
         (400, {"code": 400, "content": "token"}, InvalidRequest),
         (400, {"error": [{"(root)": "ext is required"}]}, InvalidRequest),
         (400, "token is expired", InvalidRequest),
-        (404, {"error": "Not Found"}, NotFound),
+        (404, {"error": "Not Found"}, VendorProtocolError),
         (200, {"status": "fail", "error": "NO_CREDIT"}, VendorRejected),
         (200, {"code": 200, "content": "successfully", "error": "token is expired"}, VendorProtocolError),
         (501, {"error": "token is expired"}, VendorUnavailable),

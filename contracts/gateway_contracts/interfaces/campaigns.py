@@ -110,5 +110,5 @@ class Customers(ABC):
     ) -> Customer:
         """Add a customer to a campaign.
 
-        Raises: InvalidRequest, VendorRejected, VendorAuthFailed, VendorUnavailable.
+        Raises: InvalidRequest, Conflict, VendorRejected, VendorAuthFailed, VendorUnavailable.
         """
