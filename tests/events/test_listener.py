@@ -6,7 +6,16 @@ import itertools
 from datetime import UTC, datetime
 
 import pytest
-from gateway_contracts import CallEvent, Events, EventType, InvalidRequest, JournalError, Unsupported, VendorUnavailable
+from gateway_contracts import (
+    CallEvent,
+    Events,
+    EventStream,
+    EventType,
+    InvalidRequest,
+    JournalError,
+    Unsupported,
+    VendorUnavailable,
+)
 
 from gateway.accounts.account import AccountFacade
 from gateway.events.listener import Listener
@@ -24,7 +33,7 @@ def event(name, **more):
 GAP = event("gap", type=EventType.UNKNOWN, call_id=None, raw={"gap": {"from": "…", "until": "…"}})
 
 
-class Adapter:
+class Adapter(EventStream):
     """Gives what it is told; an exception is raised, and the end of a list is the end of the stream."""
 
     def __init__(self, *streams):
