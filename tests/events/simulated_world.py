@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 from aiohttp import web
-from gateway_contracts import CallState, EventType, Outcome
+from gateway_contracts import CallState, EventStream, EventType, Outcome
 from gateway_simulators import Fault, ManualClock
 from gateway_simulators.antbuddy import AntbuddySimulator
 from gateway_simulators.faults import FaultKind
@@ -182,7 +182,7 @@ class Known:
         return {self.by_id[each] for each in world.ids_of(call) if each in self.by_id}
 
 
-class Heard:
+class Heard(EventStream):
     """An adapter's events, stamped with the PBX's time, of which is known when all have been taken."""
 
     def __init__(self, adapter, pbx):
