@@ -14,8 +14,8 @@ from gateway import (
     NotFound,
     Origin,
     OutcomeUnknown,
-    PayloadTooLarge,
     QueueKind,
+    RateLimited,
     Unauthenticated,
     Unsupported,
     VendorAuthFailed,
@@ -164,7 +164,7 @@ async def test_an_answer_of_another_shape_is_no_value(scripted, pbx, http_answer
         await pbx.history.list_records()
 
 
-@pytest.mark.parametrize("error", [Unsupported, VendorAuthFailed, VendorUnavailable, VendorRejected, PayloadTooLarge])
+@pytest.mark.parametrize("error", [Unsupported, VendorAuthFailed, VendorUnavailable, VendorRejected, RateLimited])
 @pytest.mark.parametrize("name", ["create_tenant", "stop_queue"])
 async def test_what_the_sidecar_says_of_a_write_is_what_happened(
     scripted, pbx, http_answer, adapter_of, gateway_of, sidecar, error, name

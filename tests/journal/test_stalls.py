@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from gateway_contracts import Conflict, JournalError
 from sqlalchemy import event as sa_event
 from sqlalchemy import text
 
-from gateway.dialling import dials as dialling
+from gateway.dialling.process import DiallingProcess
 from gateway.events import workers as background
 from gateway.journal import engines
 from gateway.journal import store as module
@@ -159,7 +160,7 @@ async def test_a_dial_whose_intent_was_committed_unheard_rings_once(running, kin
     """The server stands still when it is told to commit: nothing rings, and the key says so. It commits when it goes
     on; then the same key dials.
     """
-    monkeypatch.setattr(dialling, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(DiallingProcess, "pauses", lambda _: itertools.repeat(0.01))
     dial = {"extension": "101", "number": "0899098899", "idempotency_key": "k"}
     async with running() as (gateway, _):
         pbx, store = gateway["hanoi"], (await gateway.journal.get()).store
